@@ -1,0 +1,47 @@
+"""Names of nodes, snapshots and chunks: fixed-length byte strings, never text on the wire.
+
+A node is named by the BLAKE3 of its Ed25519 public key, so an id can be checked by whoever holds the
+key. Shown to people, ids are lower-case base32 without padding; `short` is the first ten characters.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Final, NewType
+
+from blake3 import blake3
+
+ID_LENGTH: Final = 32
+
+NodeId = NewType("NodeId", bytes)
+"""32 bytes: BLAKE3 of the raw Ed25519 public key."""
+
+SnapshotKey = NewType("SnapshotKey", bytes)
+"""32 bytes: BLAKE3 of the canonical encoding of a snapshot (see `manifest`)."""
+
+ChunkDigest = NewType("ChunkDigest", bytes)
+"""32 bytes: BLAKE3 of a chunk's bytes."""
+
+
+def node_id(public_key: bytes) -> NodeId:
+    """The id of the node that holds the Ed25519 key with these 32 raw bytes."""
+    return NodeId(blake3(public_key).digest())
+
+
+def to_text(identifier: bytes) -> str:
+    """Lower-case base32 without padding, 52 characters for an id."""
+    return base64.b32encode(identifier).decode("ascii").rstrip("=").lower()
+
+
+def from_text(text: str) -> bytes:
+    """The inverse of `to_text`; ValueError when the text is not the form `to_text` writes."""
+    padded = text.upper() + "=" * (-len(text) % 8)
+    identifier = base64.b32decode(padded)
+    if len(identifier) != ID_LENGTH or to_text(identifier) != text:
+        raise ValueError(f"not an id: {text!r}")
+    return identifier
+
+
+def short(identifier: bytes) -> str:
+    """Ten characters, enough to tell the nodes of one LAN apart."""
+    return to_text(identifier)[:10]

@@ -1,0 +1,73 @@
+"""Every limit of the wire, with its reason.
+
+A peer may be hostile. Nothing is allocated for a length that a peer names before that length was
+compared with one of these constants; each is enforced in exactly one place, named beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+PROTOCOL_VERSION: Final = 1
+"""Raised when a peer of the version before could not understand us; part of the Noise prologue."""
+
+MAX_HANDSHAKE_MESSAGE: Final = 4 * KIB
+"""A Noise message with our payload is under 1 KiB; room for a site certificate. (`handshake`)"""
+
+MAX_FRAME: Final = 1 * MIB + 64 * KIB
+"""Ciphertext of one frame: 1 MiB of chunk data, its header and the tag. (`frames`)"""
+
+MAX_CONTROL_MESSAGE: Final = 128 * KIB
+"""Plaintext of one control message: a have-map segment of half a million chunks. (`connection`)"""
+
+MAX_DATA_HEADER: Final = 32 * KIB
+"""The msgpack header before the payload of a data frame: up to MAX_PIECES entries. (`connection`)"""
+
+MAX_DATA_PAYLOAD: Final = 1 * MIB
+"""Chunk bytes in one data frame: large enough for AES-GCM at full speed. (`connection`)"""
+
+MAX_PIECES: Final = 512
+"""Pieces in one data frame and items in one request: small files travel many at a time. (`messages`)"""
+
+MAX_RANGES: Final = 4096
+"""Ranges in one have, cancel or announcement: what fits a control message. (`messages`)"""
+
+MAX_CLAIMED_DIGESTS: Final = 2048
+"""Digests under one signature: 64 KiB, half a control message. (`messages`)"""
+
+MAX_MAP_BYTES: Final = 64 * KIB
+"""Bytes of one have-map segment: half a million chunks. (`messages`)"""
+
+MAX_PEERS_PASSED_ON: Final = 64
+"""Entries in one peer exchange message: twice the links a node holds. (`messages`)"""
+
+MAX_ADDRESSES: Final = 8
+"""Addresses of one peer: a few interfaces, both families. (`messages`, `announce`)"""
+
+MAX_NAME: Final = 512
+"""Bytes of a hub, repository, revision or address as text: hub names end at 96 characters. (`messages`)"""
+
+MAX_PATH: Final = 4096
+"""Bytes of a file's path in a snapshot: PATH_MAX of Linux. (`manifest`)"""
+
+MAX_PATH_SEGMENT: Final = 255
+"""Bytes of one segment of such a path: NAME_MAX of every common file system. (`manifest`)"""
+
+MAX_FILES: Final = 1_000_000
+"""Files in a snapshot: ten times the largest data sets seen on hubs. (`manifest`)"""
+
+MAX_CHUNKS: Final = 4_000_000
+"""Chunks in a snapshot: a have-map of 500 KB; 16 TB at 4 MiB. (`manifest`)"""
+
+MAX_MANIFEST: Final = 256 * MIB
+"""Encoded snapshot: a million files with long names. (`manifest`)"""
+
+MAX_NESTING: Final = 6
+"""Depth of any msgpack value: no message nests deeper than a list of pairs in a map. (`codec`)"""
+
+REKEY_AFTER_FRAMES: Final = 1 << 24
+"""Frames under one key before both sides derive the next: far below the 2^32 of AES-GCM. (`frames`)"""

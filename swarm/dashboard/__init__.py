@@ -1,0 +1,1 @@
+"""The read-only page and its JSON. Still to come."""

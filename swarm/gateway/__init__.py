@@ -1,0 +1,1 @@
+"""Local HTTP endpoints that speak a hub's own API: one file per endpoint family. Still to come."""

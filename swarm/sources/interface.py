@@ -1,0 +1,48 @@
+"""The interface a source of chunks offers to a transfer.
+
+A transfer asks for chunks of one snapshot by number and gets raw bytes with their numbers, in any
+order. Bytes from a source are not trusted: the transfer makes a `Chunk` of them or throws them away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from protocol.chunks import Bytes
+
+SourceKind = Literal["local", "peer", "upstream"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Source:
+    """Who sent some bytes: remembered for every chunk until its blob is committed, told by `swarm why`.
+
+    `name` is a node id as text for a peer, a base URL for an upstream, a path for something local.
+    """
+
+    kind: SourceKind
+    name: str
+
+
+class SourceFailed(Exception):  # noqa: N818 - it says what happened
+    """This source will not send the rest of an order. `lasting`: nor anything else for a while."""
+
+    def __init__(self, source: Source, reason: str, *, lasting: bool = False) -> None:
+        super().__init__(f"{source.name}: {reason}")
+        self.source = source
+        self.reason = reason
+        self.lasting = lasting
+
+
+Deliver = Callable[[Source, int, Bytes], Awaitable[None]]
+"""Called with (who sent it, chunk number, all bytes of the chunk); the buffer is the receiver's."""
+
+
+class ChunkSource(Protocol):
+    """Something that can be asked for chunks of one snapshot."""
+
+    async def fetch(self, chunks: Sequence[int], deliver: Deliver) -> None:
+        """Deliver each of these chunks once, or raise SourceFailed; cancelling it cancels the order."""
+        ...
