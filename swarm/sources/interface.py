@@ -26,7 +26,7 @@ class Source:
     name: str
 
 
-class SourceFailed(Exception):  # noqa: N818 - it says what happened
+class SourceFailed(Exception):
     """This source will not send the rest of an order. `lasting`: nor anything else for a while."""
 
     def __init__(self, source: Source, reason: str, *, lasting: bool = False) -> None:
