@@ -1,8 +1,9 @@
 """Where a node listens or can be dialled: a host and a TCP port, as people write them and sockets take them.
 
 Addresses come from the command line, from mDNS and from peers, so the constructor refuses what no
-socket could use; what one can only listen on (0.0.0.0, port 0) says so by `dialable`. A host is an IPv4 or IPv6 address, with a zone if it is link-local, or a DNS name; it
-is kept in one canonical spelling, so that two equal addresses compare equal.
+socket could use; what one can only listen on (0.0.0.0, port 0) says so by `dialable`. A host is an IPv4
+or IPv6 address, with a zone if it is link-local, or a DNS name; it is kept in one canonical spelling,
+so that two equal addresses compare equal.
 """
 
 from __future__ import annotations
