@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -106,20 +106,13 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     UsageError names the variable, flag or file and what was expected there.
     """
     home = _home(flags.get("home"), environ)
-    given: dict[str, object] = {}
-    given |= _from_file(home / "config.toml")
-    given |= {
-        key: _read(key, value, name)
-        for key, (name, value) in ecosystem.variables(environ).items()
-        if value is not None
-    }
-    given |= _from_environment(environ)
-    given |= {
-        key: _read(key, value, f"--{key.replace('_', '-')}")
-        for key, value in flags.items()
-        if key != "home" and value is not None
-    }
-    return _without_loop(Settings(home=home, **given), environ)  # type: ignore[arg-type] # _read gave each its type
+    from_file = _from_file(home / "config.toml")
+    from_others = _from_other_tools(environ)
+    own = _from_environment(environ) | _from_flags(flags)
+    gateway: HostPort | None = (from_file | own).get("gateway", DEFAULT_GATEWAY)
+    if any(_is_below(url, gateway) for url in from_others.get("endpoint", ())):
+        del from_others["endpoint"]  # this variable points clients of the hub at our own gateway
+    return Settings(home=home, **from_file | from_others | own)
 
 
 def _home(flag: object, environ: Mapping[str, str]) -> Path:
@@ -130,7 +123,7 @@ def _home(flag: object, environ: Mapping[str, str]) -> Path:
     return Path(data).expanduser().absolute() / "lanswarm"
 
 
-def _from_file(path: Path) -> dict[str, object]:
+def _from_file(path: Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -143,7 +136,20 @@ def _from_file(path: Path) -> dict[str, object]:
     return {key: _read(key, value, f"{path}: {key}") for key, value in table.items()}
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+def _from_other_tools(environ: Mapping[str, str]) -> dict[str, Any]:
+    given = ecosystem.variables(environ)
+    return {key: _read(key, value, name) for key, (name, value) in given.items() if value is not None}
+
+
+def _from_flags(flags: Mapping[str, object]) -> dict[str, Any]:
+    return {
+        key: _read(key, value, f"--{key.replace('_', '-')}")
+        for key, value in flags.items()
+        if key != "home" and value is not None
+    }
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     given = {}
     for name, value in environ.items():
         key = name.removeprefix("SWARM_").lower()
@@ -168,12 +174,5 @@ def _nearest(key: str) -> str:
     return f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(KEYS)}."
 
 
-def _without_loop(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    """Leave out the endpoints that are this node's own gateway, as `HF_ENDPOINT` points clients there."""
-    if settings.gateway is None:
-        return settings
-    ours = f"http://{settings.gateway}/"
-    kept = tuple(url for url in settings.endpoint if not f"{url}/".startswith(ours))
-    return Settings(
-        **{item.name: getattr(settings, item.name) for item in fields(settings)} | {"endpoint": kept}
-    )
+def _is_below(url: str, gateway: HostPort | None) -> bool:
+    return gateway is not None and f"{url}/".startswith(f"http://{gateway}/")
