@@ -37,19 +37,12 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
     except BrokenPipeError:
         _forget_stdout()
         return EXIT_BROKEN_PIPE
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # the outermost boundary: nothing may leave as a traceback
         return _unexpected(error, debug=debug)
 
 
 def _unexpected(error: Exception, *, debug: bool) -> int:
-    """A SwarmError that tasks wrapped in groups, or a fault of this program."""
-    if isinstance(error, ExceptionGroup):
-        from swarm.node.wire import find_cause
-
-        cause = find_cause(error)
-        if cause is not None:
-            _complain(cause, debug=debug)
-            return cause.exit_code
+    """A fault of this program."""
     _traceback(error, debug=debug)
     reason = f"{type(error).__name__}: {error}".rstrip(": ")
     _say(tr("swarm failed unexpectedly: {reason}.", reason=reason))

@@ -12,6 +12,7 @@ from typing import TypeVar
 import trio
 
 from swarm.config.settings import Settings
+from swarm.node import wire
 
 T = TypeVar("T")
 
@@ -31,7 +32,22 @@ def run(settings: Settings, main: Callable[[], Awaitable[T]]) -> T:
         datefmt="%H:%M:%S",
         handlers=[StderrHandler()],
     )
-    return trio.run(_until_stopped, main)
+    try:
+        return trio.run(_until_stopped, main)
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Of what several tasks raised the one to tell: the user's interruption, an error of ours, any other."""
+    if group.subgroup(KeyboardInterrupt):
+        return KeyboardInterrupt()
+    error: BaseException | None = wire.find_cause(group)
+    if error is None:
+        error = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+    return error
 
 
 async def _until_stopped(main: Callable[[], Awaitable[T]]) -> T:
