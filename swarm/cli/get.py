@@ -35,16 +35,14 @@ ORIGINS: Final = {"local": "were here", "peer": "from peers", "upstream": "from 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_repository(parser)
-    parser.add_argument("files", nargs="*", metavar="FILE", help="only these files")
+    parser.add_argument("files", nargs="*", default=[], metavar="FILE", help="only these files")
     parser.add_argument(
         "--include", metavar="GLOB", action="append", help="only files that match, may be repeated"
     )
     parser.add_argument(
         "--exclude", metavar="GLOB", action="append", help="no files that match, may be repeated"
     )
-    parser.add_argument(
-        "--to", metavar="DIR", help="put the files there, not into the cache of the hub's clients"
-    )
+    parser.add_argument("--to", metavar="DIR", help="put the files there, not into the hub clients' cache")
     parser.add_argument(
         "--endpoint", metavar="URL", action="append", help="upstream to use, may be repeated [SWARM_ENDPOINT]"
     )
@@ -90,7 +88,7 @@ def build_request(options: argparse.Namespace, settings: Settings) -> GetRequest
 async def _fetch(
     request: GetRequest, place: Place, report: Report, session: Session
 ) -> tuple[GetResult, ViewReport]:
-    """The verified files, and where they lie now. The node is still ours while links are made to its store."""
+    """The verified files, and where they lie now: linked while the node still owns its store."""
     import trio
 
     result = await session.api.get(request, report)

@@ -37,7 +37,7 @@ class Place:
             reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
             raise StoreError(
                 f"The files cannot be put in their place: {reason}.",
-                "They are in the store; run it again with --to DIR or HF_HUB_CACHE naming a folder that can take them.",
+                "They are in the store; name another folder, by --to or HF_HUB_CACHE, and run it again.",
             ) from error
 
     def _build(self, result: GetResult) -> ViewReport:

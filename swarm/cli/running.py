@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 import trio
 
@@ -69,7 +69,7 @@ async def _watch(scope: trio.CancelScope, *, task_status: trio.TaskStatus[None])
             return
 
 
-class StderrHandler(logging.StreamHandler[object]):
+class StderrHandler(logging.StreamHandler[TextIO]):
     """Writes to what stderr is at that moment: a live view puts itself in its place for a while."""
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -178,7 +178,7 @@ class _Call:
         """The call; None when none comes."""
         with trio.move_on_after(CALL_SECONDS), suppress(trio.BrokenResourceError, wire.BadLine):
             while data := await self._stream.receive_some(READ_BYTES):
-                if lines := self._lines.feed(data):
+                if lines := self._lines.feed(bytes(data)):
                     return lines[0]
         return None
 
