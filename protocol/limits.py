@@ -69,5 +69,14 @@ MAX_MANIFEST: Final = 256 * MIB
 MAX_NESTING: Final = 6
 """Depth of any msgpack value: no message nests deeper than a list of pairs in a map. (`codec`)"""
 
+MAX_ITEMS: Final = 16 * KIB
+"""Values in all lists of one message: three for each of MAX_RANGES, and the frame around them. (`codec`)"""
+
+MAX_ADDRESS: Final = 128
+"""Bytes of one address as text: an IPv6 address with its scope and port takes 70. (`fields`)"""
+
+MAX_MEMBERSHIP: Final = 2 * KIB
+"""Bytes of a site certificate in a handshake: half of the message. (`handshake`)"""
+
 REKEY_AFTER_FRAMES: Final = 1 << 24
 """Frames under one key before both sides derive the next: far below the 2^32 of AES-GCM. (`frames`)"""
