@@ -178,7 +178,7 @@ class _Call:
         """The call; None when none comes."""
         with trio.move_on_after(CALL_SECONDS), suppress(trio.BrokenResourceError, wire.BadLine):
             while data := await self._stream.receive_some(READ_BYTES):
-                if lines := self._lines.feed(data):
+                if lines := self._lines.feed(bytes(data)):
                     return lines[0]
         return None
 
@@ -202,19 +202,24 @@ class _Call:
 
     async def tell(self, scope: trio.CancelScope) -> None:
         """Send what there is to send, and the answer; then, or when the client is gone, the call is over."""
-        there = True
-        while there and not (self._answer and self._pending is None):
-            with trio.move_on_after(ALIVE_SECONDS):
-                await self._news.wait()
-            self._news = trio.Event()
-            progress, self._pending = self._pending, None
-            if progress or not self._answer:
-                there = await self.send({"event": wire.plain(progress)} if progress else {"alive": True})
+        while await self._tell_news():
             with trio.move_on_after(EVENT_SECONDS):
                 await self._finished.wait()
-        if there and self._answer:
-            await self.send(self._answer)
         scope.cancel()
+
+    async def _tell_news(self) -> bool:
+        """Wait for news and send them; whether there can be more."""
+        with trio.move_on_after(ALIVE_SECONDS):
+            await self._news.wait()
+        self._news = trio.Event()
+        answer, progress = self._answer, self._pending
+        self._pending = None
+        if progress is not None and not await self.send({"event": wire.plain(progress)}):
+            return False
+        if answer is not None:
+            await self.send(answer)
+            return False
+        return progress is not None or await self.send({"alive": True})
 
     async def send(self, answer: wire.Answer) -> bool:
         """Whether the client took it."""

@@ -1,0 +1,79 @@
+"""The live view of an order on a terminal: the whole, the files under way, and who sends."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, Self, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from swarm.cli.messages import tr
+from swarm.cli.progress import PHASES, name_sources
+from swarm.cli.tally import Tally
+from swarm.config.units import show_duration, show_rate, show_size
+
+if TYPE_CHECKING:
+    from swarm.transfer.requests import Progress
+
+REFRESHES: Final = 8
+"""Frames a second."""
+
+MAX_FILES: Final = 6
+"""Files shown at a time: those that moved last."""
+
+BAR_WIDTH: Final = 30
+
+
+class LiveView:
+    """Redraws itself in a thread of its own, so that a slow terminal does not hold up the transfer."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._tally = Tally()
+        self._console = Console(file=stream, highlight=False)
+        self._live = Live(
+            console=self._console,
+            refresh_per_second=REFRESHES,
+            get_renderable=self._render,
+            transient=True,
+            redirect_stdout=False,
+        )
+
+    def __call__(self, progress: Progress) -> None:
+        self._tally.take(progress, time.monotonic())
+        for line in progress.message.splitlines():
+            self._console.print(Text(line))
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def _render(self) -> RenderableType:
+        return render(self._tally, time.monotonic())
+
+
+def render(tally: Tally, now: float) -> RenderableType:
+    """What stands on the screen."""
+    rows = Table.grid(padding=(0, 1))
+    rows.add_column(no_wrap=True, overflow="ellipsis", max_width=40)
+    eta = tally.eta(now)
+    left = "" if eta is None else tr("{time} left", time=show_duration(eta))
+    whole = Text(tr(PHASES[tally.phase]), style="bold")
+    rows.add_row(whole, *_bar(tally.bytes, tally.total), show_rate(tally.speed(now)), left)
+    for file in tally.under_way(MAX_FILES):
+        rows.add_row(Text(file.path), *_bar(file.bytes, file.size), "", "")
+    if not tally.sources:
+        return rows
+    return Group(rows, Text(name_sources(tally.sources), style="dim", no_wrap=True, overflow="ellipsis"))
+
+
+def _bar(count: int, total: int) -> tuple[RenderableType, str]:
+    if not total:
+        return ProgressBar(width=BAR_WIDTH, pulse=True), ""
+    return ProgressBar(total, count, width=BAR_WIDTH), f"{show_size(count)} / {show_size(total)}"
