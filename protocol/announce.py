@@ -56,7 +56,7 @@ def from_txt(txt: Mapping[bytes, bytes | None], port: int) -> Announcement:
 
     The version may be one we do not speak: whoever dials decides.
     """
-    values = {key.lower(): value for key, value in reversed(txt.items())}
+    values = {key.lower(): value for key, value in reversed(list(txt.items()))}
     version, identifier = values.get(VERSION_KEY), values.get(ID_KEY)
     if version is None or identifier is None:
         raise BadAnnouncement("a record without version or id")

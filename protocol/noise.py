@@ -110,7 +110,7 @@ class NoiseXX:
         return self._remote["s"].public_bytes_raw()
 
     def write(self, payload: bytes) -> bytes:
-        """Our next message, with `payload` inside."""
+        """Our next message, with `payload` inside; BadHandshake when the peer's keys are weak."""
         message = b""
         for token in self._tokens(writing=True):
             if len(token) == 1:
@@ -131,8 +131,6 @@ class NoiseXX:
             return self._symmetric.decrypt_and_hash(rest)
         except InvalidTag as error:
             raise BadHandshake("a handshake message that does not decrypt") from error
-        except ValueError as error:
-            raise BadHandshake(f"a handshake message that is too short or has a weak key: {error}") from error
 
     def split(self) -> tuple[bytes, bytes]:
         """(sending key, receiving key), 32 bytes each, once the handshake is finished."""
@@ -162,13 +160,19 @@ class NoiseXX:
             key = self._symmetric.decrypt_and_hash(key)
         else:
             self._symmetric.mix_hash(key)
+        if len(key) != KEY:
+            raise BadHandshake("a handshake message that is too short")
         self._remote[letter] = X25519PublicKey.from_public_bytes(key)
         return message[end:]
 
     def _mix_shared(self, token: str) -> None:
         """Mix in the Diffie-Hellman of two keys, the initiator's named first.
 
-        `cryptography` refuses an all-zero result with a ValueError (RFC 7748, section 6.1).
+        An all-zero result, from a key of small order, is refused (RFC 7748, section 6.1).
         """
         local, remote = (token[0], token[1]) if self.initiator else (token[1], token[0])
-        self._symmetric.mix_key(self._local[local].exchange(self._remote[remote]))
+        try:
+            shared = self._local[local].exchange(self._remote[remote])
+        except ValueError as error:
+            raise BadHandshake("a key of small order") from error
+        self._symmetric.mix_key(shared)
