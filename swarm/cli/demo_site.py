@@ -123,7 +123,9 @@ class HubSite:
     def __init__(
         self, repositories: Iterable[Repository], *, cdn_url: str = "", now: Callable[[], float] = time.time
     ) -> None:
-        self.repositories = {(repository.kind, repository.name): repository for repository in repositories}
+        self.repositories: dict[tuple[str, str], Repository] = {
+            (repository.kind, repository.name): repository for repository in repositories
+        }
         self.cdn_url = cdn_url
         self.page_entries = PAGE_ENTRIES
         self.link_seconds = LINK_SECONDS
@@ -157,7 +159,7 @@ class HubSite:
     def _find(
         self, request: Request, purpose: str, kind: str, repo: str, revision: str
     ) -> tuple[Repository, str] | Answer:
-        repository = self.repositories.get(((kind or "models")[:-1], repo))  # type: ignore[call-overload]
+        repository = self.repositories.get(((kind or "models")[:-1], repo))
         refused = self.refuse(request, repository, purpose)
         if refused or repository is None:
             return refused or refusal(404, "RepoNotFound", "Repository not found")
@@ -176,7 +178,7 @@ class HubSite:
         repository, commit = found
         blobs = request.query.get("blobs", "").lower() == "true"
         siblings = [
-            {"rfilename": path} | (_sibling_blob(content) if blobs else {})
+            {"rfilename": path, **(_sibling_blob(content) if blobs else {})}
             for path, content in repository.commits[commit].items()
         ]
         return as_json({**self.info(repository), "sha": commit, "siblings": siblings})

@@ -80,14 +80,14 @@ class RemoteNode:
         async with await self._dial() as stream:
             try:
                 await stream.send_all(wire.encode({"call": name} | (parameters or {})))
-                return await _result(stream, report)
+                return await result_of(stream, report)
             except wire.BadLine as error:
                 raise _other_version(error) from None
             except trio.BrokenResourceError:
                 raise NodeGone from None
 
 
-async def _result(stream: trio.abc.Stream, report: Report | None) -> Any:
+async def result_of(stream: trio.abc.Stream, report: Report | None) -> Any:
     """What the node answers last, passing on what it says before that."""
     lines = wire.Lines(wire.MAX_ANSWER)
     while data := await _read(stream):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import trio
+from trio import sleep
 
 from swarm.client.remote import NodeGone, NoNode, RemoteNode
 from swarm.config.settings import Settings
@@ -93,7 +94,7 @@ async def _until_served(remote: RemoteNode, error: StoreError) -> None:
             try:
                 return await remote.probe()
             except NoNode:
-                await trio.sleep(RETRY_SECONDS)
+                await sleep(RETRY_SECONDS)
     raise error
 
 

@@ -153,7 +153,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     given = {}
     for name, value in environ.items():
         key = name.removeprefix("SWARM_").lower()
-        if not name.startswith("SWARM_") or key in OTHER_VARIABLES:
+        if not name.startswith("SWARM_") or key in OTHER_VARIABLES or not value.strip():
             continue
         if key in KEYS:
             given[key] = _read(key, value, name)

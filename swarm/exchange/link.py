@@ -13,7 +13,8 @@ from typing import Final
 
 import trio
 
-from protocol.connection import Connection, HandshakeDone, PeerIdentity, ProtocolFault, Received
+from protocol.connection import Connection, HandshakeDone, ProtocolFault, Received
+from protocol.handshake import PeerIdentity
 from protocol.ids import NodeId
 from swarm.exchange.outbox import Message, Outbox
 from swarm.exchange.wire import Wire, WireBroken, wire_over

@@ -1,8 +1,9 @@
 """Our orders on one bulk connection: what we asked for, and putting its pieces together. Pure.
 
-A chunk may come in one piece, which is passed on without a copy, or in consecutive parts. A chunk that
-was called off may still come, as the peer may have begun to send it; such chunks are remembered and
-dropped in silence. Bytes that were never asked for are a breach of the protocol.
+A chunk may come in one piece, which is passed on without a copy, or in consecutive parts. It is asked for
+once, however many orders want it, and goes to each of them. A chunk that was called off may still come, as
+the peer may have begun to send it; such chunks are remembered and dropped in silence. Bytes that were
+never asked for are a breach of the protocol.
 """
 
 from __future__ import annotations
@@ -39,17 +40,17 @@ class Order:
 class _Expected:
     """One chunk we wait for; `buffer` holds its first `filled` bytes once a part of it came."""
 
-    __slots__ = ("buffer", "filled", "length", "order")
+    __slots__ = ("buffer", "filled", "length", "orders")
 
-    def __init__(self, order: Order, length: int) -> None:
-        self.order = order
+    def __init__(self, length: int) -> None:
+        self.orders: list[Order] = []
         self.length = length
         self.buffer: bytearray | None = None
         self.filled = 0
 
 
 class Orders:
-    """All orders under way on one connection; no two may hold the same chunk."""
+    """All orders under way on one connection."""
 
     def __init__(self) -> None:
         self._expected: dict[Key, _Expected] = {}
@@ -59,41 +60,48 @@ class Orders:
         """Chunks asked for and not yet had."""
         return len(self._expected)
 
-    def expects(self, topic: SnapshotKey, chunk: int) -> bool:
-        return (topic, chunk) in self._expected
-
-    def ask(self, order: Order, chunks: Iterable[int]) -> None:
-        """These chunks of the order are being asked for."""
+    def ask(self, order: Order, chunks: Iterable[int]) -> list[int]:
+        """The order wants these chunks now; returns those that nobody has asked for yet."""
+        new = []
         for chunk in chunks:
-            assert (order.topic, chunk) not in self._expected
-            self._expected[order.topic, chunk] = _Expected(order, order.layout.length(chunk))
+            key = (order.topic, chunk)
+            if key not in self._expected:
+                self._expected[key] = _Expected(order.layout.length(chunk))
+                new.append(chunk)
+            self._expected[key].orders.append(order)
+        return new
 
     def call_off(self, order: Order, chunks: Iterable[int]) -> list[int]:
-        """Forget these chunks; returns the ones that were asked for, which the peer should be told."""
-        asked = []
-        for chunk in list(chunks):
+        """The order wants these no more; returns those that nobody wants now, as the peer should be told."""
+        unwanted = []
+        for chunk in chunks:
             order.left.pop(chunk, None)
             expected = self._expected.get((order.topic, chunk))
-            if expected is not None and expected.order is order:
+            if expected is None or order not in expected.orders:
+                continue
+            expected.orders.remove(order)
+            if not expected.orders:
                 del self._expected[order.topic, chunk]
                 self._forgive(order.topic, chunk)
-                asked.append(chunk)
-        return asked
+                unwanted.append(chunk)
+        return unwanted
 
     def refused(self, message: Refuse) -> set[Order]:
         """The peer will not send these. Returns the orders this concerns."""
-        concerned = set()
+        concerned: set[Order] = set()
         for first, count in message.ranges:
             if count > len(self._expected) + len(self._late):
                 raise Unsolicited("a refusal of more than was asked for")
             for chunk in range(first, first + count):
                 expected = self._expected.pop((message.topic, chunk), None)
-                if expected is not None:
-                    expected.order.left.pop(chunk, None)
-                    expected.order.refused.append(chunk)
-                    concerned.add(expected.order)
-                elif not self._was_late(message.topic, chunk):
-                    raise Unsolicited("a refusal of a chunk that was not asked for")
+                if expected is None:
+                    if (message.topic, chunk) not in self._late:
+                        raise Unsolicited("a refusal of a chunk that was not asked for")
+                    continue
+                for order in expected.orders:
+                    order.left.pop(chunk, None)
+                    order.refused.append(chunk)
+                concerned.update(expected.orders)
         return concerned
 
     def data(self, message: Data) -> dict[Order, list[tuple[int, Bytes]]]:
@@ -107,8 +115,9 @@ class Orders:
             if whole is not None:
                 assert expected is not None
                 del self._expected[message.topic, chunk]
-                expected.order.left.pop(chunk, None)
-                complete.setdefault(expected.order, []).append((chunk, whole))
+                for order in expected.orders:
+                    order.left.pop(chunk, None)
+                    complete.setdefault(order, []).append((chunk, whole))
         return complete
 
     def _add(
@@ -133,9 +142,6 @@ class Orders:
         self._late.move_to_end((topic, chunk))
         if len(self._late) > MAX_LATE:
             self._late.popitem(last=False)
-
-    def _was_late(self, topic: SnapshotKey, chunk: int) -> bool:
-        return (topic, chunk) in self._late
 
 
 def _append(expected: _Expected, piece: memoryview) -> Bytes | None:

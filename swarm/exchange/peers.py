@@ -35,6 +35,9 @@ STAGGER_SECONDS: Final = 0.3
 COURTESY_SECONDS: Final = 0.5
 """How much later the node with the larger id dials: mostly spares both a second connection."""
 
+LASTING_SECONDS: Final = 5.0
+"""A link that lived for so long was a success, and an attempt at it may be repeated at once."""
+
 FORGET_AFTER_FAILURES: Final = 6
 """Failures after which an address is forgotten (a minute's worth), unless the operator named it."""
 
@@ -175,7 +178,7 @@ class PeerTable:
             return
         candidate.dialling = False
         candidate.failures += 1
-        candidate.retry_at = now + min(MAX_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** (candidate.failures - 1))
+        candidate.retry_at = now + self._backoff(candidate.failures)
         if candidate.via != "static" and candidate.failures >= FORGET_AFTER_FAILURES:
             del self._candidates[address]
 
@@ -185,7 +188,6 @@ class PeerTable:
         if candidate is None:
             return
         candidate.dialling = False
-        candidate.failures = 0
         candidate.node_id = node_id
         candidate.retry_at = now + FIRST_RETRY_SECONDS
 
@@ -211,11 +213,20 @@ class PeerTable:
             elif candidate.node_id not in self.linked:
                 candidate.node_id = peer
 
-    def link_down(self, peer: NodeId, now: float) -> None:
-        """The link is gone; its addresses are tried again soon, by the node with the smaller id first."""
+    def link_down(self, peer: NodeId, now: float, *, lasted: float) -> None:
+        """The link is gone after so many seconds; its addresses are tried again, by the smaller id first.
+
+        A link that did not last is a failure: the peer may have more links than it wants.
+        """
         self.linked.discard(peer)
         for order, candidate in enumerate(self.addresses(peer)):
-            candidate.retry_at = now + FIRST_RETRY_SECONDS + self._head_start(peer, order)
+            candidate.failures = 0 if lasted >= LASTING_SECONDS else candidate.failures + 1
+            wait = self._backoff(candidate.failures) + self._head_start(peer, order)
+            candidate.retry_at = max(candidate.retry_at, now + wait)
+
+    @staticmethod
+    def _backoff(failures: int) -> float:
+        return min(MAX_RETRY_SECONDS, FIRST_RETRY_SECONDS * (1 << max(0, min(failures - 1, 16))))
 
     def distrust(self, peer: NodeId, until: float, now: float) -> None:
         """Neither dial nor accept this node until then."""

@@ -14,13 +14,13 @@ from typing import Final
 
 import trio
 
-from protocol.bits import from_ranges, to_ranges
 from protocol.chunks import Bytes
 from protocol.ids import ChunkDigest, SnapshotKey
-from protocol.limits import KIB, MAX_DATA_PAYLOAD, MAX_PIECES, MAX_RANGES
+from protocol.limits import KIB, MAX_DATA_PAYLOAD, MAX_PIECES
 from protocol.messages import Cancel, Data, ManifestPart, NeedManifest, Refuse, Request
 from swarm.errors import SwarmError
 from swarm.exchange.interfaces import Catalog, Limiter, Served
+from swarm.exchange.spans import covers, sendable_spans
 
 MAX_QUEUED: Final = 16_384
 """Chunks and manifests one peer may have asked for and not got: 30 requests of the largest size, 4 GiB of
@@ -84,11 +84,12 @@ class Serving:
 
     def call_off(self, message: Cancel) -> None:
         """Drop these from the queue, as far as they are still in it."""
-        bits = from_ranges(message.ranges)
         self._queue = deque(
             item
             for item in self._queue
-            if isinstance(item, NeedManifest) or item.topic != message.topic or not bits >> item.chunk & 1
+            if isinstance(item, NeedManifest)
+            or item.topic != message.topic
+            or not covers(message.ranges, item.chunk)
         )
 
     async def run(self) -> None:
@@ -112,7 +113,7 @@ class Serving:
                 await self._asked.park()
                 continue
             topic = self._queue[0].topic
-            served = await self._catalog.open(topic)
+            served = await open_topic(self._catalog, topic)
             while self._queue and self._queue[0].topic == topic:
                 if isinstance(self._queue[0], NeedManifest):
                     self._queue.popleft()
@@ -173,9 +174,17 @@ class Serving:
             await frames.send(ManifestPart(topic, offset, len(manifest), part))
 
     def _refuse(self, topic: SnapshotKey, chunks: Iterable[int]) -> None:
-        ranges = to_ranges(sum(1 << chunk for chunk in set(chunks)))
-        for start in range(0, len(ranges), MAX_RANGES):
-            self._post(Refuse(topic, ranges[start : start + MAX_RANGES]))
+        for ranges in sendable_spans(chunks):
+            self._post(Refuse(topic, ranges))
+
+
+async def open_topic(catalog: Catalog, topic: SnapshotKey) -> Served | None:
+    """The topic as it can be served now; a store that fails has nothing to offer."""
+    try:
+        return await catalog.open(topic)
+    except (SwarmError, OSError) as error:
+        log.warning("cannot open a topic for a peer: %s", error)
+        return None
 
 
 def data_frames(topic: SnapshotKey, chunks: list[tuple[int, Bytes]], payload: int) -> list[Data]:

@@ -11,7 +11,7 @@ import os
 import pwd
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -110,19 +110,28 @@ def _group(path: Path) -> int:
     return path.stat().st_gid
 
 
-async def _may_call(stream: trio.SocketStream, group: int) -> bool:
-    """Whether the process at the other end may ask: same user, root, or a member of the socket's group.
+async def _connection(api: NodeApi, group: int, stream: trio.SocketStream) -> None:
+    """One client: refused, or heard."""
+    async with stream:
+        if await _may_call(stream, group):
+            await converse(api, stream)
+        else:
+            call = _Call(stream)
+            await call.first_line()  # closing with something unread would take the answer back
+            await call.send(wire.error_answer(StoreError("This node is another user's.", OWN_NODE)))
 
-    Where the kernel does not tell who called (no SO_PEERCRED), the modes of socket and folder decide alone.
+
+async def _may_call(stream: trio.SocketStream, group: int) -> bool:
+    """`may_call` for the process at the other end.
+
+    Where the kernel does not tell who that is (no SO_PEERCRED), the modes of socket and folder decide alone.
     """
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:
         return True
     form = struct.Struct("iII")  # struct ucred of unix(7): pid, uid, gid
     _, uid, gid = form.unpack(stream.getsockopt(socket.SOL_SOCKET, option, form.size))
-    if uid in (0, os.geteuid()) or gid == group:
-        return True
-    return group in await trio.to_thread.run_sync(_groups_of, uid, gid)
+    return await trio.to_thread.run_sync(may_call, uid, gid, group)
 
 
 def _groups_of(uid: int, gid: int) -> list[int]:
@@ -132,17 +141,24 @@ def _groups_of(uid: int, gid: int) -> list[int]:
         return [gid]
 
 
-async def _connection(api: NodeApi, group: int, stream: trio.SocketStream) -> None:
+def may_call(
+    uid: int, gid: int, group: int, groups_of: Callable[[int, int], Sequence[int]] = _groups_of
+) -> bool:
+    """Whether a process of this user may ask: the node's own, root, or a member of the socket's group."""
+    return uid in (0, os.geteuid()) or gid == group or group in groups_of(uid, gid)
+
+
+async def converse(api: NodeApi, stream: trio.abc.Stream) -> None:
     """One call, from its first line to its last. It ends with the client, whatever became of it."""
+    call = _Call(stream)
     async with stream:
-        call = _Call(stream)
-        if not await _may_call(stream, group):
-            await call.send(wire.error_answer(StoreError("This node belongs to another user.", OWN_NODE)))
-        elif (line := await call.first_line()) is not None:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(call.until_hang_up, nursery.cancel_scope)
-                nursery.start_soon(call.tell, nursery.cancel_scope)
-                call.finish(await _answer(api, line, call.report))
+        line = await call.first_line()
+        if line is None:
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call.until_hang_up, nursery.cancel_scope)
+            nursery.start_soon(call.tell, nursery.cancel_scope)
+            call.finish(await _answer(api, line, call.report))
 
 
 async def _answer(api: NodeApi, line: bytes, report: Report) -> wire.Answer:

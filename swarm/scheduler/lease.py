@@ -1,0 +1,318 @@
+"""Who fetches from upstream: the origin's lease, as one node sees it and takes part in it.
+
+Live candidates (nodes that want the snapshot and can reach an upstream) are ranked by rendezvous hash,
+the BLAKE3 of topic and node id, smallest first. When nobody holds the lease, the first in rank claims
+it, waits LEASE_CLAIM_SECONDS for a better claim, and holds it; each one behind it waits
+LEASE_TURN_SECONDS more. A node that has nobody to compete with holds it at once. Whoever sees a better
+ranked holder stops ordering, lets finish what is under way (it was announced), and gives up.
+
+A holder is live while its Lease messages come and while chunks that it announced turn up. The second is
+what can be seen; the count of bytes in the message is only told to people, for it could be made up.
+What a holder announced counts as under way only while it is live.
+
+This node's own part is the table NEXT: (state, what is noticed) to next state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from blake3 import blake3
+
+from protocol.bits import minus
+from protocol.ids import NodeId, SnapshotKey
+
+LEASE_CLAIM_SECONDS: Final = 0.2
+"""From claim to first fetch: longer than a control message takes between two busy nodes."""
+
+LEASE_SAY_SECONDS: Final = 1.0
+"""How often the holder says so."""
+
+LEASE_SILENT_SECONDS: Final = 4.0
+"""A holder not heard for so long is gone: three messages and a bit."""
+
+LEASE_STALL_SECONDS: Final = 15.0
+"""A holder of whose announced chunks none turned up for so long (and the time the longest chunk takes at
+STALL_RATE) makes no progress."""
+
+STALL_RATE: Final = 64 * 1024
+"""Bytes per second below which an upstream counts as stalled."""
+
+LEASE_TURN_SECONDS: Final = 1.0
+"""How long each one in rank waits for the one before it to claim: its settling may end a little later."""
+
+LEASE_REST_SECONDS: Final = 10.0
+"""Who gave up does not claim again before this, so that the next in rank gets its turn."""
+
+
+class State(Enum):
+    """This node's part in the lease."""
+
+    WAITING = auto()
+    """Somebody else holds it, or it is not our turn, or there is nothing to fetch."""
+    CLAIMING = auto()
+    """We said that we hold it and listen for a better claim."""
+    HOLDING = auto()
+    """We are the origin."""
+    DRAINING = auto()
+    """A better ranked node holds it too; what we announced is still under way."""
+    RESTING = auto()
+    """Our upstream broke."""
+
+
+class Notice(Enum):
+    """What a state changes upon."""
+
+    ALONE = auto()
+    TURN = auto()
+    OPPOSED = auto()
+    UNOPPOSED = auto()
+    NEEDLESS = auto()
+    DRAINED = auto()
+    BROKE = auto()
+    RESTED = auto()
+
+
+NEXT: Final[dict[tuple[State, Notice], State]] = {
+    (State.WAITING, Notice.ALONE): State.HOLDING,
+    (State.WAITING, Notice.TURN): State.CLAIMING,
+    (State.CLAIMING, Notice.OPPOSED): State.WAITING,
+    (State.CLAIMING, Notice.UNOPPOSED): State.HOLDING,
+    (State.CLAIMING, Notice.NEEDLESS): State.WAITING,
+    (State.CLAIMING, Notice.BROKE): State.RESTING,
+    (State.HOLDING, Notice.OPPOSED): State.DRAINING,
+    (State.HOLDING, Notice.NEEDLESS): State.WAITING,
+    (State.HOLDING, Notice.BROKE): State.RESTING,
+    (State.DRAINING, Notice.UNOPPOSED): State.HOLDING,
+    (State.DRAINING, Notice.DRAINED): State.WAITING,
+    (State.DRAINING, Notice.BROKE): State.RESTING,
+    (State.RESTING, Notice.RESTED): State.WAITING,
+}
+
+HELD: Final = frozenset([State.CLAIMING, State.HOLDING, State.DRAINING])
+"""States in which this node says that it holds the lease."""
+
+
+@dataclass(slots=True)
+class Rival:
+    """What another node says about itself, and whether it showed that it can do it.
+
+    moved: a chunk that it announced turned up since it took the lease. failed: it gave up, and none had.
+    """
+
+    rank: bytes
+    candidate: bool = False
+    held: bool = False
+    fetched: int = 0
+    heard_at: float = 0.0
+    moved_at: float = 0.0
+    moved: bool = False
+    rests_until: float = 0.0
+    failed: bool = False
+    announced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the lease must know of the transfer.
+
+    need: chunks are missing that no peer has and nobody announced. fetching: orders are out upstream.
+    usable: this node may and can go upstream.
+    """
+
+    need: bool
+    fetching: bool
+    usable: bool
+
+
+class Lease:
+    """The lease of one topic, seen from node `me`, which does not claim it before `settled_at`."""
+
+    def __init__(
+        self, me: NodeId, topic: SnapshotKey, now: float, *, settled_at: float, longest_chunk: int
+    ) -> None:
+        self._topic = topic
+        self._rank = self._rank_of(me)
+        self._rivals: dict[NodeId, Rival] = {}
+        self._stall = LEASE_STALL_SECONDS + longest_chunk / STALL_RATE
+        self._settled_at = settled_at
+        self._open_since: float | None = None
+        self._entered_at = now
+        self._failed = False
+        self.state = State.WAITING
+
+    def _rank_of(self, node: NodeId) -> bytes:
+        return blake3(self._topic + node).digest()
+
+    # --- what is heard --------------------------------------------------------------------------
+
+    def joined(self, peer: NodeId, candidate: bool) -> None:
+        """A peer says whether it could be the origin."""
+        rival = self._rivals.setdefault(peer, Rival(self._rank_of(peer)))
+        if candidate and not rival.candidate:
+            rival.failed = False
+        rival.candidate = candidate
+
+    def left(self, peer: NodeId) -> None:
+        self._rivals.pop(peer, None)
+
+    def heard(self, peer: NodeId, held: bool, fetched: int, now: float) -> None:
+        """A peer says that it holds the lease, or gives it up."""
+        rival = self._rivals.setdefault(peer, Rival(self._rank_of(peer)))
+        if held and not rival.held:
+            rival.moved_at = now
+            rival.moved = False
+        if not held and rival.held:
+            rival.failed = not rival.moved
+            rival.rests_until = now + LEASE_REST_SECONDS
+            rival.announced = 0
+        rival.held, rival.fetched, rival.heard_at = held, fetched, now
+
+    def announced(self, peer: NodeId, bits: int) -> None:
+        """A peer is about to fetch these from upstream."""
+        rival = self._rivals.setdefault(peer, Rival(self._rank_of(peer)))
+        rival.announced |= bits
+
+    def arrived(self, peer: NodeId, bits: int, now: float) -> None:
+        """A peer has these now."""
+        rival = self._rivals.get(peer)
+        if rival is not None and rival.announced & bits:
+            rival.announced = minus(rival.announced, bits)
+            rival.moved_at = now
+            rival.moved = True
+            rival.failed = False
+
+    # --- what follows ---------------------------------------------------------------------------
+
+    def live(self, rival: Rival, now: float) -> bool:
+        """Whether it holds the lease, is heard and makes progress."""
+        return rival.held and now < self._expires_at(rival)
+
+    def _expires_at(self, rival: Rival) -> float:
+        return min(rival.heard_at + LEASE_SILENT_SECONDS, rival.moved_at + self._stall)
+
+    def under_way(self, now: float) -> int:
+        """What live holders other than this node announced and have not got yet."""
+        bits = 0
+        for rival in self._rivals.values():
+            if rival.announced and self.live(rival, now):
+                bits |= rival.announced
+        return bits
+
+    def origin(self, now: float) -> NodeId | None:
+        """The best ranked live holder other than this node."""
+        holders = [(rival.rank, peer) for peer, rival in self._rivals.items() if self.live(rival, now)]
+        return min(holders)[1] if holders else None
+
+    def somebody_could(self, now: float, usable: bool) -> bool:
+        """Whether anybody, this node or a peer, could fetch from upstream and did not just fail to."""
+        if usable and not self._failed:
+            return True
+        for rival in self._rivals.values():
+            if self.live(rival, now) and not rival.failed:
+                return True
+            if rival.candidate and not rival.failed and not rival.held:
+                return True
+        return False
+
+    @property
+    def held(self) -> bool:
+        return self.state in HELD
+
+    def step(self, situation: Situation, now: float) -> bool:
+        """Follow what is noticed through NEXT; True when whether this node holds the lease changed."""
+        before = self.held
+        self._watch_vacancy(situation, now)
+        while (notice := _NOTICES[self.state](self, situation, now)) is not None:
+            self._enter(NEXT[self.state, notice], now)
+        return self.held != before
+
+    def broke(self, now: float) -> None:
+        """This node's upstream failed for good: leave it to others for a while."""
+        self._failed = True
+        if (self.state, Notice.BROKE) in NEXT:
+            self._enter(NEXT[self.state, Notice.BROKE], now)
+
+    def works(self) -> None:
+        """This node's upstream works, or is said to again."""
+        self._failed = False
+
+    def next_wake(self, now: float) -> float | None:
+        """When something is to be noticed that no event tells."""
+        times = [self._expires_at(rival) for rival in self._rivals.values() if self.live(rival, now)]
+        if self.state is State.CLAIMING:
+            times.append(self._entered_at + LEASE_CLAIM_SECONDS)
+        elif self.state is State.RESTING:
+            times.append(self._entered_at + LEASE_REST_SECONDS)
+        elif self.state is State.WAITING and self._open_since is not None:
+            times.append(self._turn_at(now))
+        return min(times, default=None)
+
+    def _enter(self, state: State, now: float) -> None:
+        self.state = state
+        self._entered_at = now
+
+    def _watch_vacancy(self, situation: Situation, now: float) -> None:
+        """Since when is there something to fetch and nobody to fetch it."""
+        if not situation.need or self.origin(now) is not None:
+            self._open_since = None
+        elif self._open_since is None:
+            self._open_since = now
+
+    def _turn_at(self, now: float) -> float:
+        ahead = sum(
+            rival.candidate and now >= rival.rests_until and not rival.held and rival.rank < self._rank
+            for rival in self._rivals.values()
+        )
+        since = self._settled_at if self._open_since is None else max(self._settled_at, self._open_since)
+        return since + ahead * LEASE_TURN_SECONDS
+
+    def _opposed(self, now: float) -> bool:
+        """A better ranked node holds it; or, while we only claim it, one that is fetching already."""
+        established = self.state is State.CLAIMING
+        return any(
+            self.live(rival, now) and (rival.rank < self._rank or (established and rival.fetched > 0))
+            for rival in self._rivals.values()
+        )
+
+    # --- what is noticed in each state ----------------------------------------------------------
+
+    def _when_waiting(self, situation: Situation, now: float) -> Notice | None:
+        if not situation.usable or self._open_since is None or now < self._settled_at:
+            return None
+        if not any(rival.candidate for rival in self._rivals.values()):
+            return Notice.ALONE
+        return Notice.TURN if now >= self._turn_at(now) else None
+
+    def _when_claiming(self, situation: Situation, now: float) -> Notice | None:
+        if not (situation.need and situation.usable):
+            return Notice.NEEDLESS
+        if self._opposed(now):
+            return Notice.OPPOSED
+        return Notice.UNOPPOSED if now >= self._entered_at + LEASE_CLAIM_SECONDS else None
+
+    def _when_holding(self, situation: Situation, now: float) -> Notice | None:
+        if not situation.usable or not (situation.need or situation.fetching):
+            return Notice.NEEDLESS
+        return Notice.OPPOSED if self._opposed(now) else None
+
+    def _when_draining(self, situation: Situation, now: float) -> Notice | None:
+        if not situation.fetching:
+            return Notice.DRAINED
+        return None if self._opposed(now) else Notice.UNOPPOSED
+
+    def _when_resting(self, situation: Situation, now: float) -> Notice | None:
+        rested = not self._failed or now >= self._entered_at + LEASE_REST_SECONDS
+        return Notice.RESTED if rested else None
+
+
+_NOTICES: Final[dict[State, Callable[[Lease, Situation, float], Notice | None]]] = {
+    State.WAITING: Lease._when_waiting,
+    State.CLAIMING: Lease._when_claiming,
+    State.HOLDING: Lease._when_holding,
+    State.DRAINING: Lease._when_draining,
+    State.RESTING: Lease._when_resting,
+}

@@ -1,0 +1,151 @@
+"""Who takes part, what each has, who is at rest, and how rare each chunk is.
+
+`Peer.offers` is what may be ordered from a peer now: what it has, less what it refused lately, nothing
+while it rests. `Peers.held[k]` are the chunks that more than k peers offer; they are kept up to date
+as sets grow and counted anew, when next asked for, after one shrank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from protocol.bits import minus
+from protocol.ids import NodeId
+from swarm.scheduler.windows import Pace
+
+LEVELS: Final = 3
+"""Holders that are told apart: one, two, more. Past two, rarity hardly changes what is best to ask for."""
+
+DISTRUST_SECONDS: Final = 120.0
+"""How long a peer that sent wrong bytes, or failed for good, is left alone; doubles each time."""
+
+PAUSE_SECONDS: Final = 0.25
+"""How long a peer whose order failed is left alone; doubles with each failure until a chunk comes."""
+
+MAX_REST_SECONDS: Final = 1800.0
+"""No rest lasts longer: what was wrong may have been mended."""
+
+REFUSED_SECONDS: Final = 5.0
+"""How long a chunk that a peer could not send is not asked of it again."""
+
+
+class Peer:
+    """What is known of one peer."""
+
+    def __init__(self, node: NodeId) -> None:
+        self.node = node
+        self.wants = False
+        self.can_fetch = False
+        self.has = 0
+        self.offers = 0
+        self.refused = 0
+        self.refused_until = 0.0
+        self.rests_until = 0.0
+        self.failures = 0
+        self.faults = 0
+        self.pace = Pace()
+
+    def rests(self, now: float) -> bool:
+        return now < self.rests_until
+
+
+class Peers:
+    """Everybody else who takes part in the topic."""
+
+    def __init__(self) -> None:
+        self._peers: dict[NodeId, Peer] = {}
+        self._resting: dict[NodeId, Peer] = {}
+        self._held: list[int] | None = [0] * LEVELS
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(self._peers.values())
+
+    def get(self, node: NodeId) -> Peer | None:
+        return self._peers.get(node)
+
+    @property
+    def held(self) -> list[int]:
+        """Item k: the chunks that more than k peers offer, for k below LEVELS."""
+        if self._held is None:
+            self._held = [0] * LEVELS
+            for peer in self._peers.values():
+                self._count(self._held, peer.offers)
+        return self._held
+
+    @staticmethod
+    def _count(held: list[int], more: int) -> None:
+        for level in range(LEVELS - 1, 0, -1):
+            held[level] |= held[level - 1] & more
+        held[0] |= more
+
+    def add(self, node: NodeId) -> Peer:
+        """The peer, taking part from now on; one that left while it had to rest still has to."""
+        if node not in self._peers:
+            peer = self._peers[node] = Peer(node)
+            known = self._resting.get(node)
+            if known is not None:
+                peer.rests_until, peer.faults = known.rests_until, known.faults
+                self._resting[node] = peer
+        return self._peers[node]
+
+    def remove(self, node: NodeId) -> None:
+        if self._peers.pop(node, None) is not None:
+            self._held = None
+
+    def gained(self, peer: Peer, bits: int) -> int:
+        """The peer has these too; returns what is new of it."""
+        new = minus(bits, peer.has)
+        peer.has |= new
+        again = bits & peer.refused
+        peer.refused = minus(peer.refused, again)
+        if not self._is_resting(peer):
+            offered = minus(new | again, peer.offers)
+            peer.offers |= offered
+            if self._held is not None:
+                self._count(self._held, offered)
+        return new
+
+    def lost(self, peer: Peer, bits: int) -> None:
+        peer.has = minus(peer.has, bits)
+        self._offer(peer)
+
+    def refused(self, peer: Peer, bits: int, now: float) -> None:
+        """An order for these failed: leave them for a while, and the peer for a moment."""
+        peer.refused |= bits
+        peer.refused_until = now + REFUSED_SECONDS
+        self.rest(peer, min(PAUSE_SECONDS * 2**peer.failures, REFUSED_SECONDS), now)
+        peer.failures += 1
+
+    def distrust(self, peer: Peer, now: float) -> None:
+        """The peer sent what it should not have, or says that it cannot send."""
+        self.rest(peer, min(DISTRUST_SECONDS * 2**peer.faults, MAX_REST_SECONDS), now)
+        peer.faults += 1
+
+    def rest(self, peer: Peer, seconds: float, now: float) -> None:
+        """Order nothing of this peer for so long."""
+        peer.rests_until = max(peer.rests_until, now + seconds)
+        self._resting[peer.node] = peer
+        self._offer(peer)
+
+    def wake(self, now: float) -> None:
+        """End the rests and refusals whose time has come."""
+        for node in [node for node, peer in self._resting.items() if not peer.rests(now)]:
+            self._offer(self._resting.pop(node))
+        for peer in self._peers.values():
+            if peer.refused and now >= peer.refused_until:
+                peer.refused = 0
+                self._offer(peer)
+
+    def next_wake(self) -> float | None:
+        """When the next rest or refusal ends."""
+        times = [peer.rests_until for peer in self._resting.values()]
+        times += [peer.refused_until for peer in self._peers.values() if peer.refused]
+        return min(times, default=None)
+
+    def _is_resting(self, peer: Peer) -> bool:
+        return peer.node in self._resting
+
+    def _offer(self, peer: Peer) -> None:
+        peer.offers = 0 if self._is_resting(peer) else minus(peer.has, peer.refused)
+        self._held = None

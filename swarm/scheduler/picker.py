@@ -1,0 +1,209 @@
+"""Which chunks to ask which peer for: own slice first, then the rarest.
+
+A chunk that only one peer has is first relayed by one node: chunks are dealt out in turn to the nodes
+that want them (sorted by id), so that each asks the only holder for a different part. What was dealt to
+the holder itself, or to a node that is late with its part, is dealt out again to the rest. A late node
+thus costs the others its grace, which follows from how fast it took its part so far. A holder that still
+has such chunks, or that is the origin, spends its upload on them: what others have as well is asked of
+the others, and of the origin only once it has been waiting.
+
+A policy gives sets of chunks, best first; how many of them are ordered is decided by who calls it.
+`Picker` is what another policy has to offer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from protocol.bits import minus, periodic
+from protocol.ids import NodeId
+from swarm.scheduler.aged import Aged
+from swarm.scheduler.peers import Peer, Peers
+
+OWN_SLICE_GRACE: Final = 1.0
+"""Seconds a node not measured yet may be late, and a measured one may need for the rest of its part."""
+
+MIN_GRACE: Final = 0.25
+"""Least grace: a busy event loop pauses for as long now and then."""
+
+MAX_GRACE: Final = 4.0
+"""Most grace: what a dead node may cost the others."""
+
+GRACE_FACTOR: Final = 4.0
+"""Grace in units of the time that a node needs between two chunks of its part."""
+
+INTERVAL_WEIGHT: Final = 0.25
+"""Share of the newest interval in the mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a policy may look at. want: missing, can be checked, not on order. present: taking part and
+    still wanting chunks, this node among them, sorted. origin: who holds the lease, when it is a peer.
+    """
+
+    peers: Peers
+    want: int
+    present: tuple[NodeId, ...]
+    origin: NodeId | None
+
+
+class Picker(Protocol):
+    """A policy for whom to ask for what."""
+
+    def tiers(self, peer: Peer, view: View, now: float) -> Iterator[int]:
+        """Sets of chunks that may be ordered from this peer now, best first."""
+        ...
+
+    def start(self, view: View) -> int:
+        """The chunk number from which on, and round, chunks of one set are taken."""
+        ...
+
+    def arrived(self, peer: NodeId, bits: int, now: float) -> None:
+        """A peer has these now."""
+        ...
+
+    def next_wake(self, now: float) -> float | None:
+        """When a set may have grown though no event tells."""
+        ...
+
+
+@dataclass(slots=True)
+class Relay:
+    """How a node gets on with its part. waiting_since: since when there is something for it to fetch."""
+
+    moved_at: float | None = None
+    interval: float | None = None
+    waiting_since: float | None = None
+    was_late: bool = False
+
+    def grace(self) -> float:
+        """Seconds it may be late."""
+        if self.interval is None:
+            return OWN_SLICE_GRACE
+        return min(max(GRACE_FACTOR * self.interval, MIN_GRACE), MAX_GRACE)
+
+    def moved(self, count: int, now: float) -> None:
+        """It got `count` chunks of its part."""
+        since = self.waiting_since if self.waiting_since is not None else self.moved_at
+        if since is not None:
+            interval = (now - since) / count
+            known = interval if self.interval is None else self.interval
+            self.interval = known + INTERVAL_WEIGHT * (interval - known)
+        self.moved_at = now
+        self.waiting_since = None
+        self.was_late = False
+
+    def idle(self) -> None:
+        """There is nothing for it to fetch. A late node stays late until it moves."""
+        if not self.was_late:
+            self.waiting_since = None
+
+    def late(self, pending: int, now: float) -> bool:
+        """Whether it will not soon have the `pending` chunks of its part that are left."""
+        if self.waiting_since is None:
+            self.waiting_since = now
+        if now >= self.waiting_since + self.grace():
+            self.was_late = True
+            return True
+        return self.interval is not None and pending * self.interval > OWN_SLICE_GRACE
+
+
+class SliceFirst:
+    """The policy described above, for a snapshot of `total` chunks, seen from node `me`."""
+
+    def __init__(self, me: NodeId, total: int, now: float) -> None:
+        self._me = me
+        self._total = total
+        self._present: tuple[NodeId, ...] = ()
+        self._slices: dict[NodeId, int] = {}
+        self._shares: dict[tuple[int, int], int] = {}
+        self._relays: dict[NodeId, Relay] = {}
+        self._waiting = Aged(OWN_SLICE_GRACE, now)
+
+    def start(self, view: View) -> int:
+        """A place of this node's own, so that two nodes ask for different chunks first."""
+        self._deal(view)
+        return self._total * self._present.index(self._me) // len(self._present)
+
+    def tiers(self, peer: Peer, view: View, now: float) -> Iterator[int]:
+        """Own part of what only this peer has; parts of late nodes; what others have too, rarest first."""
+        self._deal(view)
+        offered = view.want & peer.offers
+        held = view.peers.held
+        only_here = minus(offered, held[1])
+        others = offered ^ only_here
+        if only_here:
+            yield only_here & self._slices[self._me]
+            yield self._dealt_again(peer, view, only_here, now)
+        if others and peer.node == view.origin:
+            yield others & self._waiting.update(view.want & held[0], now)
+        elif others and not only_here:
+            rare = minus(others, held[2])
+            yield rare
+            yield others ^ rare
+
+    def _deal(self, view: View) -> None:
+        """Deal the chunks out anew when other nodes take part than last time."""
+        if view.present == self._present:
+            return
+        self._present = view.present
+        count = len(view.present)
+        self._slices = {
+            node: periodic(count, place, 1, self._total) for place, node in enumerate(view.present)
+        }
+        self._shares = {}
+        self._relays = {node: self._relays.get(node, Relay()) for node in view.present}
+
+    def _dealt_again(self, holder: Peer, view: View, only_here: int, now: float) -> int:
+        """This node's share of the parts of the holder and of late nodes."""
+        out = [
+            node
+            for node in self._present
+            if node != self._me and self._out(node, holder, view, only_here, now)
+        ]
+        left = [node for node in self._present if node not in out]
+        share = self._share(left.index(self._me), len(left))
+        bits = 0
+        for node in out:
+            bits |= only_here & self._slices[node] & share
+        return bits
+
+    def _out(self, node: NodeId, holder: Peer, view: View, only_here: int, now: float) -> bool:
+        """Whether this node will not relay its part of what only `holder` has."""
+        if node == holder.node:
+            return True
+        relay = self._relays[node]
+        pending = (only_here & self._slices[node]).bit_count()
+        if not pending:
+            relay.idle()
+            return False
+        peer = view.peers.get(node)
+        return peer is None or peer.rests(now) or relay.late(pending, now)
+
+    def _share(self, place: int, count: int) -> int:
+        """Every `count`-th round of the dealing, from round number `place` on."""
+        if (place, count) not in self._shares:
+            turn = len(self._present)
+            self._shares[place, count] = periodic(turn * count, turn * place, turn, self._total)
+        return self._shares[place, count]
+
+    def arrived(self, peer: NodeId, bits: int, now: float) -> None:
+        """Note how a relay gets on."""
+        relay = self._relays.get(peer)
+        if relay is None:
+            return
+        count = (bits & self._slices[peer]).bit_count()
+        if count:
+            relay.moved(count, now)
+
+    def next_wake(self, now: float) -> float | None:
+        """When the next node becomes late, or the next chunks have waited long."""
+        times = [
+            relay.waiting_since + relay.grace()
+            for relay in self._relays.values()
+            if relay.waiting_since is not None
+        ]
+        return min((time for time in [*times, self._waiting.next_wake()] if time > now), default=None)

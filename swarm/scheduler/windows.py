@@ -1,0 +1,98 @@
+"""How fast each source is, and what follows: how much to have outstanding, when it is late, when it stopped.
+
+A `Pace` measures bytes per second over the time in which something was outstanding, old time counting
+for less. From the rate come the three clocks and sizes that pull needs: the window (rate × delay, so
+that the source never runs dry and never has a long queue), the time after which a request is slower than
+the source's own history says (hedge it), and the time after which the source has stopped (leave it).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocol.limits import KIB, MIB
+
+RATE_HALF_LIFE: Final = 1.0
+"""Seconds of work after which a measurement counts half: follows a link that changes, not one late chunk."""
+
+PIPELINE_SECONDS: Final = 0.25
+"""Work to have outstanding beside the source's own delay: more than a busy event loop ever pauses."""
+
+FIRST_WINDOW: Final = 1 * MIB
+"""Outstanding bytes for a source not measured yet: enough to measure, little to lose."""
+
+MIN_WINDOW: Final = 512 * KIB
+"""Even the slowest source is asked for the next chunk before it has sent the last."""
+
+MAX_WINDOW: Final = 128 * MIB
+"""A tenth of a second of 10 Gbit/s; more only fills the receiver's memory."""
+
+HEDGE_FACTOR: Final = 4.0
+"""A chunk that takes this many times what its source's rate says is asked for elsewhere too."""
+
+HEDGE_MIN_SECONDS: Final = 0.5
+"""Never hedge sooner: pauses of this length are normal on a busy machine."""
+
+ORDER_STALL_SECONDS: Final = 5.0
+"""A source that sent no chunk for so long, and for STALL_FACTOR times what its rate says, is given up."""
+
+STALL_FACTOR: Final = 10.0
+"""How far below its history a source may fall before it counts as stopped: ten nodes may share a link."""
+
+SLOWEST_RATE: Final = 128 * KIB
+"""Bytes per second assumed of a source never measured: a very bad wireless link, shared."""
+
+
+class Pace:
+    """The measured speed of one source and the clocks derived from it. Bytes and seconds."""
+
+    def __init__(self, slowest: float = SLOWEST_RATE, stall: float = ORDER_STALL_SECONDS) -> None:
+        self._slowest = slowest
+        self._stall = stall
+        self._bytes = 0.0
+        self._seconds = 0.0
+        self._mark = 0.0
+        self._first = False
+        self.latency: float | None = None
+
+    @property
+    def rate(self) -> float | None:
+        """Bytes per second while something was outstanding; None before the first chunk."""
+        return self._bytes / self._seconds if self._seconds > 0 else None
+
+    def started(self, now: float) -> None:
+        """Something was ordered from the source, which had nothing outstanding."""
+        self._mark = now
+        self._first = True
+
+    def arrived(self, length: int, now: float) -> None:
+        """A chunk of this length came."""
+        elapsed = now - self._mark
+        kept = 0.5 ** (elapsed / RATE_HALF_LIFE)
+        self._bytes = self._bytes * kept + length
+        self._seconds = self._seconds * kept + elapsed
+        if self._first:
+            self.latency = elapsed if self.latency is None else min(elapsed, self.latency)
+        self._first = False
+        self._mark = now
+
+    def window(self, longest: int) -> int:
+        """Bytes to have outstanding when chunks are up to `longest` bytes: always room for two."""
+        if self.rate is None or self.latency is None:
+            wanted = float(FIRST_WINDOW)
+        else:
+            wanted = self.rate * (self.latency + PIPELINE_SECONDS)
+        return int(max(2 * longest, MIN_WINDOW, min(wanted, MAX_WINDOW)))
+
+    def seconds(self, length: int) -> float:
+        """How long the source needs for so many bytes, as far as one can know."""
+        return length / (self.rate or self._slowest)
+
+    def overdue_at(self, length: int) -> float:
+        """When the next chunk, of `length` bytes, is later than this source's history explains."""
+        return self._mark + max(HEDGE_MIN_SECONDS, HEDGE_FACTOR * self.seconds(length))
+
+    def stalled_at(self, length: int) -> float:
+        """When the source counts as stopped if the next chunk, of `length` bytes, has not come."""
+        expected = self.seconds(length) if self.rate is None else STALL_FACTOR * self.seconds(length)
+        return self._mark + max(self._stall, expected)

@@ -1,0 +1,205 @@
+"""Complete blobs: what the index says of them, held against the files themselves.
+
+A row says that the file was verified. It is believed while the file has the size and the mtime of that
+moment and cannot have been lost with an unwritten page cache since. Otherwise (somebody wrote through a
+hardlink, deleted or truncated it, or the power went) the file is hashed again, and forgotten if it is
+not what its publisher calls it. Blocking; runs in worker threads.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from protocol.manifest import Blob
+from swarm.sources.interface import Source
+from swarm.store.descriptors import Descriptors, Opened
+from swarm.store.files import hash_file, move, sync_folder
+from swarm.store.layout import DIGEST_ALGORITHMS, StoreLayout
+from swarm.store.schema import Database, batches
+from swarm.store.values import Held
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Content that was hashed and waits to be entered.
+
+    `move`: gives the file its final name. `boot`: empty when the bytes are on disk for certain.
+    """
+
+    blob: Blob
+    packed: bytes
+    stamp: int
+    boot: str
+    provenance: Mapping[Source, int]
+    move: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    size: int
+    stamp: int
+    boot: str
+    packed: bytes
+
+
+class CompleteBlobs:
+    """The table `blob` and the folder `blobs`. `lost` is told of each that turned out to be damaged."""
+
+    def __init__(
+        self,
+        database: Database,
+        layout: StoreLayout,
+        descriptors: Descriptors,
+        boot: str,
+        lost: Callable[[Blob, str], None],
+    ) -> None:
+        self._database = database
+        self._layout = layout
+        self._descriptors = descriptors
+        self._boot = boot
+        self._lost = lost
+
+    def place(self, blob: Blob) -> str:
+        return self._layout.blob(blob.algorithm, blob.digest)
+
+    def look_up(self, blobs: Iterable[Blob]) -> dict[Blob, Held]:
+        """Those of the blobs that are complete."""
+        wanted = {blob.digest: blob for blob in blobs}
+        found: dict[Blob, Held] = {}
+        for marks, portion in batches(wanted):
+            statement = f"SELECT digest, size, stamp, boot, digests FROM blob WHERE digest IN ({marks})"  # noqa: S608 - question marks
+            for digest, *values in self._database.rows(statement, *portion):
+                blob, row = wanted[digest], _Row(*values)
+                packed = row.packed if self._is_sound(blob, row) else self._recheck(blob, row)
+                if packed is not None:
+                    found[blob] = Held(True, (1 << blob.chunk_count) - 1, packed)
+        return found
+
+    def enter(self, items: Sequence[Verified]) -> None:
+        """Give files their final names and enter them, in one transaction."""
+        with self._database.transaction() as cursor:
+            for item in items:
+                item.move(self.place(item.blob))
+                cursor.execute("DELETE FROM doomed WHERE digest = ?", (item.blob.digest,))
+                _insert(cursor, item)
+            if any(not item.boot for item in items):
+                for folder in {os.path.dirname(self.place(item.blob)) for item in items}:
+                    sync_folder(folder)
+
+    def take_stray(self, blob: Blob, provenance: Callable[[], Mapping[Source, int]]) -> bool:
+        """Enter a file that lies in its place unknown to the index, as after a crash. False: there is none.
+
+        A file that is not what it should be is deleted.
+        """
+        place = self.place(blob)
+        if not os.path.exists(place):
+            return False
+        packed = hash_file(blob, place)
+        if packed is None:
+            os.unlink(place)
+            return False
+        stamp = _flush(place)
+        told = provenance() or {Source("local", place): blob.size}
+        self.enter([Verified(blob, packed, stamp, "", told, lambda _: None)])
+        return True
+
+    def read(self, blob: Blob, index: int) -> bytes | None:
+        """The bytes of a chunk, None when the blob is not complete."""
+        data = self._read(blob, index)
+        return data if data is not None else self._read(blob, index)
+
+    def _read(self, blob: Blob, index: int) -> bytes | None:
+        """As `read`, but also None when the file was touched since it was opened; it is closed then."""
+        offset, length = blob.span(index)
+        try:
+            with self._descriptors.use(blob, lambda: self._open(blob)) as opened:
+                data = os.pread(opened.fd, length, offset)
+                if len(data) == length and os.fstat(opened.fd).st_mtime_ns == opened.stamp:
+                    return data
+        except FileNotFoundError:
+            return None
+        self._descriptors.drop(blob)
+        return None
+
+    def unlink(self, digest: bytes) -> bool:
+        """Delete a file whose row is gone; whether there was one."""
+        algorithm = DIGEST_ALGORITHMS[len(digest)]
+        try:
+            os.unlink(self._layout.blob(algorithm, digest))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _open(self, blob: Blob) -> Opened:
+        if blob not in self.look_up([blob]):
+            raise FileNotFoundError(blob)
+        fd = os.open(self.place(blob), os.O_RDONLY | os.O_CLOEXEC)
+        return Opened(fd, os.fstat(fd).st_mtime_ns)
+
+    def _is_sound(self, blob: Blob, row: _Row) -> bool:
+        if row.boot and row.boot != self._boot:
+            return False
+        try:
+            stat = os.stat(self.place(blob))
+        except FileNotFoundError:
+            return False
+        return stat.st_mtime_ns == row.stamp and stat.st_size == row.size == blob.size
+
+    def _recheck(self, blob: Blob, row: _Row) -> bytes | None:
+        """Hash a file that may have changed; its digests if it is still right, else forget it."""
+        if row.size != blob.size:
+            return None
+        place = self.place(blob)
+        self._descriptors.drop(blob)
+        try:
+            packed = hash_file(blob, place)
+            stamp = _flush(place)
+        except FileNotFoundError:
+            packed, stamp = None, 0
+        with self._database.transaction() as cursor:
+            if packed is not None:
+                cursor.execute("UPDATE blob SET stamp = ?, boot = '' WHERE digest = ?", (stamp, blob.digest))
+                return packed
+            forget(cursor, blob.digest)
+            if os.path.exists(place):
+                os.unlink(place)
+        self._lost(blob, place)
+        return None
+
+
+def forget(cursor: sqlite3.Cursor, digest: bytes) -> None:
+    """Take a blob out of the index and out of the completion markers."""
+    cursor.execute("DELETE FROM blob WHERE digest = ?", (digest,))
+    cursor.execute("UPDATE part SET marked = 0 WHERE digest = ?", (digest,))
+
+
+def _flush(place: str) -> int:
+    """Have a file that was just verified on disk; returns its mtime in ns."""
+    fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+        return os.fstat(fd).st_mtime_ns
+    finally:
+        os.close(fd)
+
+
+def _insert(cursor: sqlite3.Cursor, item: Verified) -> None:
+    cursor.execute(
+        "INSERT OR REPLACE INTO blob (digest, size, stamp, boot, digests) VALUES (?, ?, ?, ?, ?)",
+        (item.blob.digest, item.blob.size, item.stamp, item.boot, item.packed),
+    )
+    row = cursor.lastrowid
+    for source, count in item.provenance.items():
+        cursor.execute("INSERT OR IGNORE INTO source (kind, name) VALUES (?, ?)", (source.kind, source.name))
+        cursor.execute(
+            "INSERT INTO provenance SELECT ?, id, ? FROM source WHERE kind = ? AND name = ?",
+            (row, count, source.kind, source.name),
+        )
+
+
+def renamed(temporary: str) -> Callable[[str], None]:
+    """The `Verified.move` of a file that lies under a temporary name."""
+    return lambda place: move(temporary, place)

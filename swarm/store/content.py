@@ -1,0 +1,192 @@
+"""Blobs from their first chunk to their last: arriving, complete, removed.
+
+Puts `Partials` (arriving) and `CompleteBlobs` (complete) together, so that a blob is never both and never
+lost between them. Blocking; runs in worker threads.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from blake3 import blake3
+
+from protocol.chunks import Bytes, Chunk, WrongBytes
+from protocol.ids import ID_LENGTH, ChunkDigest, NodeId
+from protocol.manifest import Blob
+from swarm.errors import StoreError
+from swarm.sources.interface import Source
+from swarm.store.complete import CompleteBlobs, Verified, renamed
+from swarm.store.descriptors import Descriptors
+from swarm.store.faults import disk_faults
+from swarm.store.files import write_new
+from swarm.store.layout import StoreLayout
+from swarm.store.partial import Partial
+from swarm.store.partials import Partials
+from swarm.store.schema import Database
+from swarm.store.values import Held, Mismatch
+
+UNLINKED_AT_ONCE: Final = 256
+"""Files removed in one transaction: others get to the index in between."""
+
+
+class WholeBlob:
+    """All bytes of a blob of one chunk or none; raises WrongBytes when they are not the publisher's."""
+
+    __slots__ = ("blob", "data")
+
+    def __init__(self, blob: Blob, data: Bytes) -> None:
+        if blob.chunk_count > 1:
+            raise ValueError(f"{blob} has more than one chunk")
+        blob.check(data)
+        self.blob = blob
+        self.data = data
+
+
+class Content:
+    """See above. `boot`: which boot of this machine it is, empty when that cannot be told."""
+
+    def __init__(
+        self, database: Database, layout: StoreLayout, boot: str, damaged: Callable[[Blob, str], None]
+    ) -> None:
+        self._database = database
+        self._layout = layout
+        self._boot = boot
+        self._descriptors = Descriptors()
+        self._partials = Partials(layout, self._descriptors)
+        self._complete = CompleteBlobs(database, layout, self._descriptors, boot, damaged)
+        self._numbers = itertools.count(1)
+
+    # --- what is there ------------------------------------------------------------------------------
+
+    def held(self, blobs: Iterable[Blob]) -> dict[Blob, Held]:
+        blobs = tuple(blobs)
+        complete = self._complete.look_up(blobs)
+        return {blob: complete.get(blob) or self._partly_held(blob) for blob in blobs}
+
+    def _partly_held(self, blob: Blob) -> Held:
+        partial = self._partials.get(blob)
+        return partial.held() if partial else Held(False, 0, bytes(ID_LENGTH * blob.chunk_count))
+
+    def resume(self, blob: Blob) -> Held:
+        partial = self._open(blob)
+        return partial.held() if partial else self.held([blob])[blob]
+
+    def _open(self, blob: Blob) -> Partial | None:
+        """The partial blob, with what an earlier process left of it; None when the blob is complete."""
+        partial = self._partials.get(blob)
+        if partial is None:
+            if self._complete.look_up([blob]) or self._take_stray(blob):
+                return None
+            partial = self._partials.make(blob)
+        partial.load()
+        return partial
+
+    def _take_stray(self, blob: Blob) -> bool:
+        taken = self._complete.take_stray(blob, lambda: self._partials.left_provenance(blob))
+        if taken:
+            self._partials.delete(blob)
+        return taken
+
+    def read(self, blob: Blob, index: int) -> bytes | None:
+        partial = self._partials.get(blob)
+        data = partial.read(index) if partial else None
+        return data if data is not None else self._complete.read(blob, index)
+
+    def claims(self, blob: Blob) -> list[tuple[int, ChunkDigest, NodeId | None]]:
+        partial = self._partials.get(blob)
+        if partial:
+            return partial.claims()
+        digests = self.held([blob])[blob].digests
+        return [(index, digest, None) for index, digest in enumerate(digests) if digest is not None]
+
+    def sources(self, blob: Blob) -> dict[int, Source]:
+        partial = self._partials.get(blob)
+        return partial.sources() if partial else {}
+
+    def partly_provided(self, blob: Blob) -> dict[Source, int]:
+        partial = self._partials.get(blob)
+        return partial.provenance() if partial else {}
+
+    def partial_bytes(self) -> Mapping[bytes, int]:
+        """Bytes on disk of content still arriving, by its digest, as far as the file system says."""
+        return self._partials.bytes_on_disk()
+
+    # --- changes ------------------------------------------------------------------------------------
+
+    def put(self, blob: Blob, index: int, chunk: Chunk, source: Source, voucher: NodeId | None) -> None:
+        partial = self._open(blob)
+        if partial:
+            with disk_faults(self._layout.root, partial.missing):
+                partial.put(index, chunk, source, voucher)
+
+    def put_whole(self, items: Sequence[tuple[Blob, Bytes, Source]]) -> None:
+        """Raises Mismatch for those that are wrong; the others are stored."""
+        known = self._complete.look_up({blob for blob, _, _ in items})
+        wrong, written = [], {}
+        for blob, data, source in items:
+            if blob in known or blob in written:
+                continue
+            try:
+                whole = WholeBlob(blob, data)
+            except WrongBytes:
+                wrong.append(blob)
+            else:
+                written[blob] = self._write(whole, source)
+        self._complete.enter(tuple(written.values()))
+        for blob in written:
+            self._partials.delete(blob)
+        if wrong:
+            raise Mismatch(*wrong)
+
+    def _write(self, whole: WholeBlob, source: Source) -> Verified:
+        blob, data = whole.blob, whole.data
+        temporary = str(self._layout.new(next(self._numbers)))
+        with disk_faults(self._layout.root, blob.size):
+            stamp = write_new(data, temporary, sync=not self._boot)
+        packed = blake3(data).digest() if blob.chunk_count else b""
+        return Verified(blob, packed, stamp, self._boot, {source: blob.size}, renamed(temporary))
+
+    def discard(self, blob: Blob, indexes: Iterable[int]) -> None:
+        partial = self._open(blob)
+        if partial:
+            partial.discard(indexes)
+
+    def commit(self, blob: Blob) -> str:
+        place = self._complete.place(blob)
+        if not blob.chunk_count:
+            self.put_whole([(blob, b"", Source("local", place))])
+            return place
+        partial = self._open(blob)
+        if partial is None:
+            return place
+        try:
+            stamp = partial.seal()
+        except ValueError as fault:
+            raise StoreError(f"{fault}: it was removed meanwhile", "Run it again.") from fault
+        provenance = partial.provenance()
+        packed = partial.held().packed
+        self._complete.enter([Verified(blob, packed, stamp, "", provenance, partial.hand_over)])
+        self._partials.delete(blob)
+        return place
+
+    def unlink(self, doomed: Mapping[bytes, int]) -> int:
+        """Remove content that the index has given up; returns the bytes freed."""
+        freed = self._partials.delete_all(doomed)
+        return freed + self.sweep(doomed)
+
+    def sweep(self, sizes: Mapping[bytes, int]) -> int:
+        """Unlink what is marked as doomed, also by an earlier process; bytes of those with a known size."""
+        freed = 0
+        while rows := self._database.rows("SELECT digest FROM doomed LIMIT ?", UNLINKED_AT_ONCE):
+            with self._database.transaction() as cursor:
+                for (digest,) in rows:
+                    kept = cursor.execute("SELECT 1 FROM blob WHERE digest = ?", (digest,)).fetchone()
+                    if not kept and self._complete.unlink(digest):
+                        freed += sizes.get(digest, 0)
+                    cursor.execute("DELETE FROM doomed WHERE digest = ?", (digest,))
+        return freed
+
+    def close(self) -> None:
+        self._descriptors.close()
