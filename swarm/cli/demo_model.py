@@ -36,11 +36,8 @@ def _safetensors(tensors: dict[str, bytes]) -> bytes:
     """The safetensors format: u64 length of a JSON header, the header, the tensors behind one another."""
     header, end = {}, 0
     for name, data in tensors.items():
-        header[name] = {
-            "dtype": "BF16",
-            "shape": [len(data) // 4096, 2048],
-            "data_offsets": [end, end + len(data)],
-        }
+        shape, place = [len(data) // 4096, 2048], [end, end + len(data)]
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": place}
         end += len(data)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)

@@ -49,7 +49,7 @@ class DemoNode:
         }
 
     async def serve(self, *, task_status: trio.TaskStatus[str]) -> None:
-        """Run the daemon until cancelled; started with the address it listens on. SwarmError when it stops."""
+        """Run the daemon until cancelled; it is started with its address. SwarmError when it stops."""
         with self._log.open("wb") as log:
             run = partial(
                 trio.run_process,

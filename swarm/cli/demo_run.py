@@ -67,7 +67,7 @@ class Outcome:
 
 
 async def demonstrate(count: int, size: int, rate: int) -> Outcome:
-    """Run it. WrongContent when a node ended up with other bytes; SwarmError when one failed or all are stuck."""
+    """Run it. WrongContent when a node has other bytes, SwarmError when one failed or all are stuck."""
     files = await trio.to_thread.run_sync(demo_model.make, size)
     with (
         tempfile.TemporaryDirectory(prefix="swarm-demo-") as folder,
