@@ -57,6 +57,9 @@ MAX_PATH: Final = 4096
 MAX_PATH_SEGMENT: Final = 255
 """Bytes of one segment of such a path: NAME_MAX of every common file system. (`manifest`)"""
 
+MAX_PATH_SEGMENTS: Final = 64
+"""Folders a file of a snapshot lies in, and itself: four times the deepest seen on hubs. (`manifest`)"""
+
 MAX_FILES: Final = 1_000_000
 """Files in a snapshot: ten times the largest data sets seen on hubs. (`manifest`)"""
 

@@ -22,6 +22,6 @@ def answer(options: argparse.Namespace, question: Callable[[Session], Awaitable[
     from swarm.client.session import ask
 
     try:
-        return running.run(chosen, partial(ask, chosen, question))
+        return running.run(chosen.log_level, partial(ask, chosen, question))
     except running.Stopped:
         raise KeyboardInterrupt from None

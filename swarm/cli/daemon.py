@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from swarm.cli import running
 
     try:
-        running.run(chosen, partial(_serve, chosen, options))
+        running.run(chosen.log_level, partial(_serve, chosen, options))
     except running.Stopped:
         return 0
     return 0

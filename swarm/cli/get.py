@@ -16,18 +16,18 @@ from swarm.cli.asking import answer
 from swarm.cli.messages import tr
 from swarm.cli.options import add_node_options, add_repository, repository, settings
 from swarm.cli.output import print_json
-from swarm.cli.place import Place
+from swarm.cli.place import Place, roots
 from swarm.cli.progress import view
 from swarm.config.units import show_duration, show_size
 from swarm.errors import UsageError
-from swarm.transfer.requests import GetRequest
+from swarm.transfer.requests import GetRequest, Roots
 
 if TYPE_CHECKING:
     from swarm.client.session import Session
     from swarm.config.settings import Settings
     from swarm.node.api import Report
     from swarm.transfer.requests import GetResult
-    from swarm.views import ViewReport
+    from swarm.views.values import ViewReport
 
 ORIGINS: Final = {"local": "were here", "peer": "from peers", "upstream": "from upstream"}
 """What is said of the bytes of each kind of source."""
@@ -92,7 +92,10 @@ async def _fetch(
     import trio
 
     result = await session.api.get(request, report)
-    return result, await trio.to_thread.run_sync(place.build, result, abandon_on_cancel=True)
+    built = await trio.to_thread.run_sync(place.build, result, abandon_on_cancel=True)
+    if links := roots(built):
+        await session.api.add_roots(Roots(links))
+    return result, built
 
 
 def as_json(result: GetResult, built: ViewReport) -> dict[str, object]:

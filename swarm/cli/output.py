@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 
 def print_json(value: object) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=True))
+    """One line, so that whoever reads a stream of lines can take it too."""
+    print(json.dumps(value))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as what is in them; nothing but the header's absence when there are no rows."""
+    """Columns as wide as what is in them."""
     widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
     for row in (header, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

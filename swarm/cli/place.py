@@ -6,17 +6,17 @@ so that this makes links where the disk allows it and copies where it does not.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from protocol.manifest import Blob, File
-from swarm.errors import StoreError, UsageError
+from swarm.errors import UsageError
+from swarm.transfer.requests import Root
 
 if TYPE_CHECKING:
     from swarm.transfer.requests import GetResult, GotFile, ListedFile
-    from swarm.views import ViewReport
+    from swarm.views.values import ViewReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +30,28 @@ class Place:
             raise UsageError(f"{self.to} is not a folder.", "Give --to a folder, or one that can be made.")
 
     def build(self, result: GetResult) -> ViewReport:
-        """Lay the files out. StoreError when they cannot be written there."""
-        try:
-            return self._build(result)
-        except OSError as error:
-            reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-            raise StoreError(
-                f"The files cannot be put in their place: {reason}.",
-                "They are in the store; name another folder, by --to or HF_HUB_CACHE, and run it again.",
-            ) from error
-
-    def _build(self, result: GetResult) -> ViewReport:
-        from swarm.views import ViewFile, hf, locate, plain
+        """Lay the files out. Raises StoreError."""
+        from swarm.views import hf, locate, plain
+        from swarm.views.values import ViewFile
 
         files = [ViewFile(file.path, _blob(file), Path(file.stored)) for file in result.files]
         if self.to is not None:
             return plain.build(self.to, files)
-        listing = [File(file.path, _blob(file)) for file in result.all_files]
-        snapshot = hf.SnapshotId(result.repo_type, result.repo, result.commit)
-        return hf.build(locate.hf_cache(os.environ), snapshot, files, result.ref, listing)
+        return hf.build(
+            locate.hub_cache(),
+            hf.SnapshotId(result.repo_type, result.repo, result.commit),
+            files,
+            result.ref,
+            [File(file.path, _blob(file)) for file in result.all_files],
+            symlinks=locate.symlinks_wanted(),
+        )
+
+
+def roots(report: ViewReport) -> tuple[Root, ...]:
+    """What the store has to be told of: links into it, which break when what they lead to is removed."""
+    return tuple(
+        Root(str(path), blob.algorithm, blob.digest.hex(), blob.size) for blob, path in report.symlinks
+    )
 
 
 def _blob(file: GotFile | ListedFile) -> Blob:

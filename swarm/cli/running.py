@@ -11,7 +11,6 @@ from typing import TextIO, TypeVar
 
 import trio
 
-from swarm.config.settings import Settings
 from swarm.node import wire
 
 T = TypeVar("T")
@@ -24,10 +23,10 @@ class Stopped(Exception):
     """The user, or the system, asked for an end."""
 
 
-def run(settings: Settings, main: Callable[[], Awaitable[T]]) -> T:
+def run(log_level: str, main: Callable[[], Awaitable[T]]) -> T:
     """The result of `main()`; Stopped when a signal ended it first."""
     logging.basicConfig(
-        level=settings.log_level.upper(),
+        level=log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         datefmt="%H:%M:%S",
         handlers=[StderrHandler()],

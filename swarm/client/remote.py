@@ -15,7 +15,7 @@ from swarm.errors import StoreError, SwarmError
 from swarm.node import wire
 from swarm.node.api import ModelRow, PeerRow, Removed, Report, Status, WhyReport
 from swarm.node.socketfile import socket_place
-from swarm.transfer.requests import GetRequest, GetResult, Progress, RepoName
+from swarm.transfer.requests import GetRequest, GetResult, Progress, RepoName, Roots
 
 SILENCE_SECONDS: Final = 30.0
 """A node says every few seconds that it is alive; one silent for this long is stuck or stopped."""
@@ -61,6 +61,9 @@ class RemoteNode:
 
     async def remove(self, name: RepoName) -> Removed:
         return cast(Removed, await self._call("remove", wire.plain(name)))
+
+    async def add_roots(self, roots: Roots) -> None:
+        await self._call("add_roots", wire.plain(roots))
 
     async def _dial(self) -> trio.abc.Stream:
         try:

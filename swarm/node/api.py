@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypedDict
 
-from swarm.transfer.requests import GetRequest, GetResult, Progress, RepoName
+from swarm.transfer.requests import GetRequest, GetResult, Progress, RepoName, Roots
 
 
 class PeerRow(TypedDict):
@@ -121,4 +121,8 @@ class NodeApi(Protocol):
 
     async def remove(self, name: RepoName) -> Removed:
         """NotFound when nothing of the repository is held."""
+        ...
+
+    async def add_roots(self, roots: Roots) -> None:
+        """Remember that these links lead into the store (`Store.add_root`)."""
         ...

@@ -22,7 +22,7 @@ import trio
 from swarm.errors import StoreError, SwarmError, UsageError
 from swarm.node import socketfile, wire
 from swarm.node.api import NodeApi, Report
-from swarm.transfer.requests import GetRequest, Progress, RepoName
+from swarm.transfer.requests import GetRequest, Progress, RepoName, Roots
 
 __all__ = ["NodeApi", "serve"]
 
@@ -75,6 +75,10 @@ async def _remove(api: NodeApi, call: dict[str, Any], report: Report) -> object:
     return await api.remove(wire.build(RepoName, call))
 
 
+async def _add_roots(api: NodeApi, call: dict[str, Any], report: Report) -> object:
+    return await api.add_roots(wire.build(Roots, call))
+
+
 CALLS: Final[dict[str, Handler]] = {
     "get": _get,
     "status": _status,
@@ -82,6 +86,7 @@ CALLS: Final[dict[str, Handler]] = {
     "models": _models,
     "why": _why,
     "remove": _remove,
+    "add_roots": _add_roots,
 }
 
 

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from protocol.ids import ID_LENGTH
 from protocol.manifest import Blob
 from swarm.sources.interface import Source
 from swarm.store.descriptors import Descriptors, Opened
@@ -75,7 +76,7 @@ class CompleteBlobs:
                 blob, row = wanted[digest], _Row(*values)
                 packed = row.packed if self._is_sound(blob, row) else self._recheck(blob, row)
                 if packed is not None:
-                    found[blob] = Held(True, (1 << blob.chunk_count) - 1, packed)
+                    found[blob] = Held(True, (1 << len(packed) // ID_LENGTH) - 1, packed)
         return found
 
     def enter(self, items: Sequence[Verified]) -> None:

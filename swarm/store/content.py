@@ -24,6 +24,7 @@ from swarm.store.files import write_new
 from swarm.store.layout import StoreLayout
 from swarm.store.partial import Partial
 from swarm.store.partials import Partials
+from swarm.store.room import Room
 from swarm.store.schema import Database
 from swarm.store.values import Held, Mismatch
 
@@ -56,6 +57,7 @@ class Content:
         self._descriptors = Descriptors()
         self._partials = Partials(layout, self._descriptors)
         self._complete = CompleteBlobs(database, layout, self._descriptors, boot, damaged)
+        self._room = Room(layout.root)
         self._numbers = itertools.count(1)
 
     # --- what is there ------------------------------------------------------------------------------
@@ -117,7 +119,8 @@ class Content:
 
     def put(self, blob: Blob, index: int, chunk: Chunk, source: Source, voucher: NodeId | None) -> None:
         partial = self._open(blob)
-        if partial:
+        if partial and not partial.holds(index):
+            self._room.take(len(chunk), partial.missing)
             with disk_faults(self._layout.root, partial.missing):
                 partial.put(index, chunk, source, voucher)
 
@@ -143,6 +146,7 @@ class Content:
     def _write(self, whole: WholeBlob, source: Source) -> Verified:
         blob, data = whole.blob, whole.data
         temporary = str(self._layout.new(next(self._numbers)))
+        self._room.take(blob.size, blob.size)
         with disk_faults(self._layout.root, blob.size):
             stamp = write_new(data, temporary, sync=not self._boot)
         packed = blake3(data).digest() if blob.chunk_count else b""
@@ -161,15 +165,25 @@ class Content:
         partial = self._open(blob)
         if partial is None:
             return place
+        if partial.missing:
+            raise StoreError(f"{blob} is not all there", "Run it again: what is missing is fetched.")
         try:
-            stamp = partial.seal()
-        except ValueError as fault:
-            raise StoreError(f"{fault}: it was removed meanwhile", "Run it again.") from fault
-        provenance = partial.provenance()
-        packed = partial.held().packed
-        self._complete.enter([Verified(blob, packed, stamp, "", provenance, partial.hand_over)])
+            self._enter(partial)
+        except FileNotFoundError as fault:
+            self._partials.delete(blob)
+            raise StoreError(f"{blob} was deleted while it arrived", "Run it again.") from fault
         self._partials.delete(blob)
         return place
+
+    def _enter(self, partial: Partial) -> None:
+        stamp = partial.seal()
+        packed, provenance = partial.held().packed, partial.provenance()
+        try:
+            self._complete.enter([Verified(partial.blob, packed, stamp, "", provenance, partial.hand_over)])
+        except BaseException:
+            if partial.gone:
+                self._partials.leave(partial.blob)
+            raise
 
     def unlink(self, doomed: Mapping[bytes, int]) -> int:
         """Remove content that the index has given up; returns the bytes freed."""

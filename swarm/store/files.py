@@ -8,6 +8,7 @@ they were written, and they are hashed again before their first use after anothe
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Final
 
 from blake3 import blake3
@@ -17,6 +18,10 @@ from protocol.manifest import Blob
 
 COMPLETE_MODE: Final = 0o444
 """A view may be a hardlink to it: whoever writes through the view would change what was verified."""
+
+
+SECTOR: Final = 512
+"""Unit of st_blocks on every system, whatever the block size."""
 
 
 def write_at(fd: int, data: Bytes, offset: int) -> None:
@@ -59,6 +64,14 @@ def write_new(data: Bytes, temporary: str, *, sync: bool) -> int:
         return os.fstat(fd).st_mtime_ns
     finally:
         os.close(fd)
+
+
+def allocated(path: Path) -> int:
+    """Bytes a file takes on disk, 0 when there is none: of a sparse one what was written."""
+    try:
+        return path.stat().st_blocks * SECTOR
+    except FileNotFoundError:
+        return 0
 
 
 def hash_file(blob: Blob, path: str) -> bytes | None:

@@ -54,7 +54,7 @@ class StoreLayout:
 
     def clear(self) -> None:
         """Delete what a crash left under a temporary name; for the owner of the store only."""
-        for leftover in self.partials.glob("*.new"):
+        for leftover in (*self.partials.glob("*.new"), *self.root.glob("owner.*")):
             leftover.unlink()
 
 

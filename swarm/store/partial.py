@@ -27,7 +27,7 @@ from protocol.manifest import Blob
 from swarm.sources.interface import Source
 from swarm.store import journal
 from swarm.store.descriptors import Descriptors, Opened
-from swarm.store.files import COMPLETE_MODE, move, write_at
+from swarm.store.files import COMPLETE_MODE, allocated, move, write_at
 from swarm.store.layout import StoreLayout
 from swarm.store.values import NO_DIGEST, Held, Mismatch
 
@@ -66,14 +66,13 @@ class Partial:
         with self._lock:
             return Held(False, self._bits, bytes(self._packed))
 
+    def holds(self, index: int) -> bool:
+        return index in self._entries
+
     @property
     def missing(self) -> int:
         """Bytes that are not there yet."""
         return self.blob.size - self._held_bytes
-
-    @property
-    def held_bytes(self) -> int:
-        return self._held_bytes
 
     def claims(self) -> list[tuple[int, ChunkDigest, NodeId | None]]:
         """(chunk, digest, who vouched for it) in the order of the chunks."""
@@ -149,11 +148,9 @@ class Partial:
     def seal(self) -> int:
         """Check that the content is the publisher's and have it on disk; returns its mtime in ns.
 
-        Raises Mismatch (every chunk stays), ValueError when chunks are missing.
+        All of it must be there. Raises Mismatch; every chunk stays then.
         """
         with self._lock:
-            if self.missing:
-                raise ValueError(f"{self.blob} is not all there")
             self._hash_ahead(self.blob.chunk_count)
             if self._hash.digest() != self.blob.digest:
                 raise Mismatch(self.blob)
@@ -176,7 +173,7 @@ class Partial:
     def delete(self) -> int:
         """Remove what is left of the files; returns the bytes of content that went."""
         with self._lock:
-            freed = 0 if self.gone else self._held_bytes
+            freed = min(allocated(self._data), self.blob.size)
             self.gone = True
             self.close()
             self._journal.unlink(missing_ok=True)

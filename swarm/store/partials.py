@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping
-from pathlib import Path
-from typing import Final
 
 from protocol.manifest import Blob
 from swarm.sources.interface import Source
 from swarm.store import journal
 from swarm.store.descriptors import Descriptors
+from swarm.store.files import allocated
 from swarm.store.layout import StoreLayout, blob_of_partial
 from swarm.store.partial import Partial
-
-SECTOR: Final = 512
-"""Unit of st_blocks, whatever the file system's own (POSIX sys_stat.h, as every system has it)."""
 
 
 class Partials:
@@ -26,6 +22,7 @@ class Partials:
         self._descriptors = descriptors
         self._lock = threading.Lock()
         self._partials: dict[Blob, Partial] = {}
+        self._left = self._on_disk()
 
     def get(self, blob: Blob) -> Partial | None:
         """The partial blob if it is in use."""
@@ -36,17 +33,28 @@ class Partials:
         with self._lock:
             return self._partials.setdefault(blob, Partial(blob, self._layout, self._descriptors))
 
-    def delete(self, blob: Blob) -> int:
-        """Remove what is left of a partial blob; the bytes of content that went."""
+    def leave(self, blob: Blob) -> None:
+        """Use a partial blob no longer; what is on disk stays for `Content.resume`."""
         with self._lock:
             partial = self._partials.pop(blob, None)
-        return (partial or Partial(blob, self._layout, self._descriptors)).delete()
+            self._left.add(blob)
+        if partial:
+            partial.close()
+
+    def delete(self, blob: Blob) -> int:
+        """Remove what there is of a partial blob; the bytes of content that went."""
+        with self._lock:
+            partial = self._partials.pop(blob, None)
+            if partial is None and blob in self._left:
+                partial = Partial(blob, self._layout, self._descriptors)
+            self._left.discard(blob)
+        return partial.delete() if partial else 0
 
     def delete_all(self, digests: Collection[bytes]) -> int:
         """Remove every partial blob with one of these digests; the bytes of content that went."""
-        left = [blob for blob in self._on_disk() if blob.digest in digests]
-        used = [blob for blob in tuple(self._partials) if blob.digest in digests]
-        return sum(self.delete(blob) for blob in {*left, *used})
+        with self._lock:
+            chosen = [blob for blob in {*self._left, *self._partials} if blob.digest in digests]
+        return sum(self.delete(blob) for blob in chosen)
 
     def left_provenance(self, blob: Blob) -> Mapping[Source, int]:
         """What a journal that outlived its data says about who sent what."""
@@ -58,15 +66,9 @@ class Partials:
 
     def bytes_on_disk(self) -> dict[bytes, int]:
         """Allocated bytes of each partial blob by its digest, at most its size."""
-        return {
-            blob.digest: min(path.stat().st_blocks * SECTOR, blob.size)
-            for blob, path in self._on_disk().items()
-        }
+        sizes = {blob: allocated(self._layout.data(blob)) for blob in self._on_disk()}
+        return {blob.digest: min(size, blob.size) for blob, size in sizes.items()}
 
-    def _on_disk(self) -> dict[Blob, Path]:
-        found = {}
-        for path in self._layout.partials.glob("*.data"):
-            blob = blob_of_partial(path)
-            if blob:
-                found[blob] = path
-        return found
+    def _on_disk(self) -> set[Blob]:
+        blobs = map(blob_of_partial, self._layout.partials.iterdir())
+        return {blob for blob in blobs if blob is not None}

@@ -56,6 +56,7 @@ async def open_store(
         boot = boot_id() if boot is None else boot
         store = await workers.run(Store, layout, workers, ownership, now, boot)
         try:
+            await store._call(store._content.sweep, {})
             yield store
         finally:
             with trio.CancelScope(shield=True):
@@ -84,10 +85,9 @@ class Store:
         with disk_faults(self.root):
             layout.clear()
             self._database = Database(layout.index)
-            self._ledger = Ledger(self._database, layout)
-            self._catalog = Catalog(self._database)
-            self._content = Content(self._database, layout, boot, self._damaged)
-            self._content.sweep({})
+        self._ledger = Ledger(self._database, layout)
+        self._catalog = Catalog(self._database)
+        self._content = Content(self._database, layout, boot, self._damaged)
 
     # --- content ------------------------------------------------------------------------------------
 

@@ -115,6 +115,23 @@ class GotFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Root:
+    """A symlink (absolute path) that leads to content of the store: removing that would break it."""
+
+    path: str
+    algorithm: Algorithm
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """Symlinks that a view came to have."""
+
+    links: tuple[Root, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SourceBytes:
     """How many bytes of an order came from one source."""
 

@@ -13,7 +13,7 @@ from swarm.client.remote import NodeGone, NoNode, RemoteNode
 from swarm.errors import NotFound, SwarmError
 from swarm.node import control, socketfile, wire
 from swarm.transfer.requests import GetRequest, Progress, RepoName
-from tests.node.fakes import MODEL, PROGRESS, RESULT, STATUS, WHY, FakeNode, never
+from tests.node.fakes import MODEL, PROGRESS, RESULT, ROOTS, STATUS, WHY, FakeNode, never
 
 REQUEST = GetRequest("hf", "ns/name", token="secret")
 
@@ -37,6 +37,8 @@ async def test_every_question(tmp_path: Path) -> None:
         assert await there.models() == [MODEL]
         assert await there.why(RepoName("hf", "model", "ns/name")) == [WHY]
         assert await there.remove(RepoName("hf", "model", "ns/name")) == {"snapshots": 1, "bytes": 7}
+        await there.add_roots(ROOTS)
+    assert node.roots == ROOTS
     assert seen == [PROGRESS]
     assert node.requests == [REQUEST]
 

@@ -18,6 +18,8 @@ from swarm.transfer.requests import (
     ListedFile,
     Progress,
     RepoName,
+    Root,
+    Roots,
     SourceBytes,
     SourceProgress,
 )
@@ -91,12 +93,16 @@ MODEL: ModelRow = {
 }
 
 
+ROOTS = Roots((Root("/cache/blobs/a", "sha256", "00" * 32, 5),))
+
+
 class FakeNode:
     """Answers with the values above; `on_get` decides what a get does."""
 
     def __init__(self, on_get: Callable[[GetRequest, Report], Awaitable[GetResult]] | None = None) -> None:
         self.on_get = on_get or self._reports_once
         self.requests: list[GetRequest] = []
+        self.roots = Roots(())
         self.cancelled = trio.Event()
         self.models_held: list[ModelRow] = [MODEL]
 
@@ -126,6 +132,9 @@ class FakeNode:
         if name.repo != "ns/name":
             raise NotFound(f"Nothing of {name.repo} is held", "Fetch it.")
         return [WHY]
+
+    async def add_roots(self, roots: Roots) -> None:
+        self.roots = roots
 
     async def remove(self, name: RepoName) -> Removed:
         return {"snapshots": 1, "bytes": 7}
