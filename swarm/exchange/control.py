@@ -47,6 +47,9 @@ PING_SECONDS: Final = 5.0
 LINK_DEAD_SECONDS: Final = 15.0
 """Silence after which a link is given up: three pings, as a busy node may be late with one."""
 
+LEAST_PAUSE_SECONDS: Final = 0.25
+"""Least time between two looks at how long a peer has been silent."""
+
 PROBE_SECONDS: Final = 2.0
 """Time for a sign of life when another connection of the same pair stands in line."""
 
@@ -253,5 +256,5 @@ class ControlSession:
                 self.link.cut(f"silent for {LINK_DEAD_SECONDS:.0f} seconds")
             elif silence >= PING_SECONDS:
                 self._ping()
-            rounds = int(silence / PING_SECONDS) + 1
-            await trio.sleep(rounds * PING_SECONDS - silence)
+            until_next = PING_SECONDS - silence % PING_SECONDS
+            await trio.sleep(max(LEAST_PAUSE_SECONDS, until_next))

@@ -21,6 +21,7 @@ from protocol.ids import NodeId, SnapshotKey, short, to_text
 from protocol.manifest import Layout
 from protocol.messages import Found, Peers
 from protocol.signing import Identity
+from swarm.errors import UsageError
 from swarm.exchange.bulk import BulkLink
 from swarm.exchange.bulks import Bulks
 from swarm.exchange.connector import CannotConnect, Connector
@@ -109,13 +110,26 @@ class Exchange:
     # --- running -------------------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
-        """Listen, dial and exchange messages until cancelled; reports the port it listens on. OSError."""
+        """Listen, dial and exchange messages until cancelled; reports the port it listens on.
+
+        UsageError when it cannot listen there.
+        """
+        refused: OSError | None = None
         async with trio.open_nursery() as nursery:
             self._bulks.nursery = nursery
-            self.port = self._connector.listen_port = await self._listen(nursery)
-            nursery.start_soon(self._dial_candidates, nursery)
-            nursery.start_soon(self._send_haves)
-            task_status.started(self.port)
+            try:
+                self.port = self._connector.listen_port = await self._listen(nursery)
+            except OSError as error:
+                refused = error
+            else:
+                nursery.start_soon(self._dial_candidates, nursery)
+                nursery.start_soon(self._send_haves)
+                task_status.started(self.port)
+        if refused is not None:
+            raise UsageError(
+                f"cannot listen for peers on port {self.port}: {refused.strerror or refused}",
+                "Name another address or port by SWARM_LISTEN, or stop what uses this one.",
+            ) from refused
 
     async def _listen(self, nursery: trio.Nursery) -> int:
         listen = partial(self._network.listen, hosts=self._hosts, handler=self._accepted)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -124,21 +124,18 @@ class Serving:
                     await self._send_chunks(frames, topic, served)
 
     def _take(self, length: Callable[[int], int]) -> list[_Item]:
-        """The next items of the queue that go into one frame: chunks of one topic."""
+        """The next items of the queue to read at once: chunks of one topic, a full frame of bytes or so."""
         items: list[_Item] = []
         room = self._payload
         while self._queue and len(items) < MAX_PIECES:
             item = self._queue[0]
             if isinstance(item, NeedManifest) or (items and item.topic != items[0].topic):
                 break
-            size = length(item.chunk)
-            if items and (size > room or size >= ALONE_FROM):
+            room -= length(item.chunk)
+            if items and room < 0:
                 break
-            room -= size
             items.append(item)
             self._queue.popleft()
-            if size >= ALONE_FROM:
-                break
         return items
 
     async def _send_chunks(
@@ -187,16 +184,30 @@ async def open_topic(catalog: Catalog, topic: SnapshotKey) -> Served | None:
         return None
 
 
-def data_frames(topic: SnapshotKey, chunks: list[tuple[int, Bytes]], payload: int) -> list[Data]:
-    """Data frames of at most `payload` bytes for these chunks: several small ones in one frame, which
-    fit by assumption, or one long one in parts."""
-    if len(chunks) > 1:
-        pieces = tuple((chunk, 0, memoryview(data).nbytes) for chunk, data in chunks)
-        return [Data(topic, pieces, b"".join(data for _, data in chunks))]
-    frames = []
+def data_frames(topic: SnapshotKey, chunks: list[tuple[int, Bytes]], payload: int) -> Iterator[Data]:
+    """Data frames of at most `payload` bytes, and MAX_PIECES pieces, for these chunks in their order.
+
+    Small chunks share frames; one of ALONE_FROM bytes or more goes alone, in parts if need be.
+    """
+    small: list[tuple[int, memoryview]] = []
+    size = 0
     for chunk, data in chunks:
         view = memoryview(data).cast("B")
-        for offset in range(0, len(view), payload):
-            part = view[offset : offset + payload]
-            frames.append(Data(topic, ((chunk, offset, len(part)),), part))
-    return frames
+        alone = len(view) >= min(ALONE_FROM, payload)
+        if small and (alone or size + len(view) > payload or len(small) == MAX_PIECES):
+            yield _shared_frame(topic, small)
+            small, size = [], 0
+        if alone:
+            for offset in range(0, len(view), payload):
+                part = view[offset : offset + payload]
+                yield Data(topic, ((chunk, offset, len(part)),), part)
+        else:
+            small.append((chunk, view))
+            size += len(view)
+    if small:
+        yield _shared_frame(topic, small)
+
+
+def _shared_frame(topic: SnapshotKey, chunks: list[tuple[int, memoryview]]) -> Data:
+    pieces = tuple((chunk, 0, len(view)) for chunk, view in chunks)
+    return Data(topic, pieces, chunks[0][1] if len(chunks) == 1 else b"".join(view for _, view in chunks))

@@ -6,6 +6,7 @@ neither sends nor receives: nobody is told, as with a pulled cable.
 
 from __future__ import annotations
 
+import errno
 import random
 from collections import deque
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ class MemoryNetwork:
         self.nurseries: dict[tuple[str, int], trio.Nursery] = {}
         self._random = random.Random(seed)
         self._cut: set[str] = set()
+        self._aliases: dict[str, str] = {}
         self.changed = trio.lowlevel.ParkingLot()
 
     def host(self, name: str) -> MemoryHost:
@@ -47,6 +49,19 @@ class MemoryNetwork:
     def mend(self, name: str) -> None:
         self._cut.discard(name)
         self.changed.unpark_all()
+
+    def alias(self, address: str, name: str) -> None:
+        """The host can also be reached at this address."""
+        self._aliases[address] = name
+
+    def forget(self, name: str) -> None:
+        """The host loses power: its streams are dead, and nobody hears of it."""
+        for stream in self.streams:
+            if stream.here == name:
+                stream.silence()
+
+    def open_streams(self) -> list[MemoryStream]:
+        return [stream for stream in self.streams if not stream.closed]
 
     def break_streams(self, one: str, other: str) -> None:
         """Both ends of every stream between two hosts see it fail."""
@@ -64,6 +79,7 @@ class MemoryNetwork:
 
     async def connect(self, here: str, address: Address) -> MemoryStream:
         self.dialled.append((here, address))
+        address = Address(self._aliases.get(address.host, address.host), address.port)
         if self._random.random() < self.drop:
             await trio.sleep_forever()
         await self.reached(here, address.host)
@@ -91,13 +107,14 @@ class MemoryHost:
     async def listen(
         self, port: int, hosts: Sequence[str] | None, handler: Handler, *, task_status: trio.TaskStatus[int]
     ) -> None:
-        key = (self.name, port)
-        assert key not in self.network.listeners
+        key = (self.name, port or 40_000)
+        if key in self.network.listeners:
+            raise OSError(errno.EADDRINUSE, "in use")
         try:
             async with trio.open_nursery() as nursery:
                 self.network.listeners[key] = handler
                 self.network.nurseries[key] = nursery
-                task_status.started(port)
+                task_status.started(key[1])
                 await trio.sleep_forever()
         finally:
             del self.network.listeners[key], self.network.nurseries[key]
@@ -112,11 +129,13 @@ class Pipe:
         self.segments: deque[tuple[float, bytes | None]] = deque()
         self.size = 0
         self.total = 0
-        self.closed = False
         self.broken = False
+        self.silent = False
         self.moved = trio.lowlevel.ParkingLot()
 
     def put(self, data: bytes | None) -> None:
+        if self.silent:
+            return
         self.segments.append((trio.current_time() + self.network.latency, data))
         self.size += len(data or b"")
         self.total += len(data or b"")
@@ -162,12 +181,16 @@ class MemoryStream(trio.abc.Stream):
     def __init__(self, out: Pipe, back: Pipe) -> None:
         self._out = out
         self._back = back
-        self._closed = False
+        self.closed = False
         self.here, self.there = out.ends
 
     @property
     def sent(self) -> int:
         return self._out.total
+
+    def silence(self) -> None:
+        """Nothing passes any more, either way; not even the end."""
+        self._out.silent = self._back.silent = True
 
     def abort(self) -> None:
         """The connection fails, for both."""
@@ -179,7 +202,7 @@ class MemoryStream(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
         view = memoryview(data)
         for start in range(0, len(view), SEGMENT):
-            if self._closed:
+            if self.closed:
                 raise trio.ClosedResourceError
             await self._out.send(bytes(view[start : start + SEGMENT]))
 
@@ -188,12 +211,12 @@ class MemoryStream(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         await trio.lowlevel.checkpoint()
-        if self._closed:
+        if self.closed:
             raise trio.ClosedResourceError
         return await self._back.receive(max_bytes or SEGMENT)
 
     async def aclose(self) -> None:
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             self._out.put(None)
         await trio.lowlevel.checkpoint()
