@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import time
-from typing import TYPE_CHECKING, Final, Self, TextIO
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Self, TextIO, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -28,12 +30,35 @@ MAX_FILES: Final = 6
 BAR_WIDTH: Final = 30
 
 
+class _Forgiving(io.TextIOBase):
+    """A terminal that may go away: what can no longer be written there is nobody's loss."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override] # typeshed has an attribute where io has a property
+        return self._stream.encoding or "utf-8"
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 class LiveView:
     """Redraws itself in a thread of its own, so that a slow terminal does not hold up the transfer."""
 
     def __init__(self, stream: TextIO) -> None:
         self._tally = Tally()
-        self._console = Console(file=stream, highlight=False)
+        self._console = Console(file=cast(TextIO, _Forgiving(stream)), highlight=False)
         self._live = Live(
             console=self._console,
             refresh_per_second=REFRESHES,

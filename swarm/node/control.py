@@ -76,7 +76,8 @@ async def _remove(api: NodeApi, call: dict[str, Any], report: Report) -> object:
 
 
 async def _add_roots(api: NodeApi, call: dict[str, Any], report: Report) -> object:
-    return await api.add_roots(wire.build(Roots, call))
+    await api.add_roots(wire.build(Roots, call))
+    return None
 
 
 CALLS: Final[dict[str, Handler]] = {

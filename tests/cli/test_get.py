@@ -1,7 +1,9 @@
 """`swarm get` with a fake node: the request it makes, and what it prints."""
 
+import fcntl
 import hashlib
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,14 +73,12 @@ def test_json_is_one_object(command: Command, stored: Path, tmp_path: Path) -> N
 
 
 def test_links_into_the_store_are_told_to_it(command: Command, stored: Path, tmp_path: Path) -> None:
-    from swarm.views import links
-
     def refuse(*_: object) -> None:
         raise PermissionError(1, "not yours")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(links.os, "link", refuse)
-        patch.setattr(links.fcntl, "ioctl", refuse)
+        patch.setattr(os, "link", refuse)
+        patch.setattr(fcntl, "ioctl", refuse)
         assert command("get", "ns/name").code == 0
     (root,) = command.node.roots.links
     assert root.digest == DIGEST
@@ -164,8 +164,20 @@ def test_a_fault_of_ours_is_told_without_a_traceback(command: Command) -> None:
     assert "Traceback" in command("get", "ns/name", "--debug").err
 
 
-def test_a_place_that_cannot_be_written(command: Command, stored: Path, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_is_noticed_before_anything_is_fetched(
+    command: Command, stored: Path, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
     ran = command("get", "ns/name", "--to", str(tmp_path / "file" / "below"))
-    assert ran.code == 7
-    assert len(ran.err.splitlines()) == 3  # the error, its advice, and what was fetched before
+    assert ran.code == 2
+    assert command.node.requests == []
+
+
+def test_a_cache_that_cannot_be_filled(
+    command: Command, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "file"))
+    ran = command("get", "ns/name", "--quiet")
+    assert (ran.code, ran.out) == (7, "")
+    assert len(ran.err.splitlines()) == 2
