@@ -16,7 +16,7 @@ from typing import Final
 from zeroconf import ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo
 
-from protocol.announce import SERVICE_TYPE, Announcement, BadAnnouncement
+from protocol.announce import SERVICE_TYPE, Announcement, BadAnnouncement, from_txt
 from protocol.ids import NodeId, short
 from swarm.discovery.local import LocalAddress, interface_name
 from swarm.discovery.reachable import worth_trying
@@ -102,11 +102,11 @@ def sighting_of(
     """What a resolved instance says; None when it is ourselves, malformed, or nowhere we could reach."""
     properties = {key: value for key, value in info.properties.items() if value is not None}
     try:
-        announcement = Announcement.from_txt(properties, info.port or 0)
+        announcement = from_txt(properties, info.port or 0)
     except BadAnnouncement as error:
         log.debug("passed over %s: %s", info.name, error)
         return None
-    if announcement.node_id == own.node_id or announcement.instance_name.lower() != info.name.lower():
+    if announcement.node_id == own.node_id or announcement.instance.lower() != info.name.lower():
         return None
     announced = []
     for host in info.parsed_scoped_addresses():

@@ -1,0 +1,374 @@
+"""One snapshot on its way into the store: carries out what the scheduler decides.
+
+Everything that happens (a peer's message, a stored chunk, a failed order, the clock) becomes an event
+for the pure scheduler; the commands it returns are carried out here and nowhere else. Several `get`s of
+the same snapshot share one transfer. All of it lives in the nursery of `run`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+
+import trio
+
+from protocol import bits as bitset
+from protocol.ids import NodeId, short
+from protocol.limits import MAX_RANGES
+from protocol.manifest import Blob, File, Snapshot
+from protocol.messages import Fetching, Have, Join, Lease, Lost, NeedClaims, Ranges
+from protocol.signing import Identity, attest
+from swarm.errors import NoSource, SwarmError, WrongContent
+from swarm.exchange.topics import Sayable, Topic
+from swarm.scheduler import events as ev
+from swarm.scheduler.scheduler import Scheduler
+from swarm.sources import Source
+from swarm.store import Incident, Mismatch, Store
+from swarm.transfer.claims import ClaimBook
+from swarm.transfer.gate import Gate
+from swarm.transfer.intake import Intake, Taken
+from swarm.transfer.ledger import Ledger
+from swarm.transfer.orders import Orders, Upstream
+from swarm.transfer.plan import chunk_bits
+from swarm.transfer.talk import to_events
+from swarm.workers import Workers
+
+log = logging.getLogger(__name__)
+
+COMMITS_AT_ONCE: Final = 2
+"""Whole-file hashes at a time: one keeps a disk busy, two hide its waits."""
+
+MIRROR_DISTRUST_SECONDS: Final = 600.0
+"""How long a mirror that sent wrong bytes comes last: past the end of most transfers."""
+
+
+class Transfer:
+    """The fetching of one snapshot. `topic` None: nobody else may know (a private model)."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        *,
+        store: Store,
+        identity: Identity,
+        workers: Workers,
+        upstream: Upstream | None,
+        settle: float,
+    ) -> None:
+        self.snapshot = snapshot
+        self.layout = snapshot.layout
+        self.have = 0
+        self.ledger = Ledger()
+        self.book = ClaimBook(self.layout)
+        self.notes: list[str] = []
+        self._store = store
+        self._identity = identity
+        self._settle = settle
+        self._gate = Gate(self.layout, self.book, identity.node_id)
+        self._intake = Intake(
+            self.layout,
+            store,
+            self.book,
+            workers,
+            in_quarantine=lambda chunk: self._gate.quarantined(chunk) is not None,
+            stored=self._stored,
+        )
+        self._orders = Orders(self._intake, upstream, self._order_ended)
+        self._done: set[Blob] = set()
+        self._committing: set[Blob] = set()
+        self._commits = trio.CapacityLimiter(COMMITS_AT_ONCE)
+        self._failure: SwarmError | None = None
+        self._changed = trio.Event()
+        self._inbox: list[ev.Event] = []
+        self._stepping = False
+        self._alarm = trio.CancelScope()
+        self._topic: Topic | None = None
+        self._wanted = 0
+
+    # --- life -------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Find out what of the snapshot the store holds already; before `run`."""
+        held = await self._store.held(self.layout.blobs)
+        for blob, state in held.items():
+            if not state.complete and blob.chunk_count > 1:
+                state = await self._store.resume(blob)
+            if state.complete:
+                self._done.add(blob)
+            chunks = self.layout.chunks_of(blob)
+            self.have |= state.bits << chunks.start
+            for chunk, digest in zip(chunks, state.digests, strict=False):
+                if digest is not None and blob.chunk_count > 1:
+                    self.book.settle(chunk, digest)
+        self._scheduler = Scheduler(
+            self._identity.node_id,
+            self.snapshot.key,
+            self.layout,
+            self.have,
+            trio.current_time(),
+            settle=self._settle,
+        )
+
+    async def run(self, topic: Topic | None) -> None:
+        """Work until cancelled. `topic` None: no peer may know (a private model)."""
+        self._topic = topic
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            self._orders.start(self._spawn, topic)
+            self._spawn(self._intake.write_small)
+            self._spawn(self._ring)
+            singles = [blob for blob in self.layout.blobs if blob.chunk_count == 1]
+            self._step(ev.Vouched(chunk_bits(self.layout, singles)))
+            self._step(ev.Upstream(self.can_fetch))
+            if self._wanted:
+                self._step(ev.Wanted(self._wanted))
+            if topic is not None:
+                self._spawn(self._listen, topic)
+
+    def _spawn(self, work: Callable[..., Awaitable[None]], *arguments: object) -> None:
+        self._nursery.start_soon(self._guarded, work, arguments)
+
+    async def _guarded(self, work: Callable[..., Awaitable[None]], arguments: Iterable[object]) -> None:
+        try:
+            await work(*arguments)
+        except SwarmError as error:
+            self._fail(error)
+
+    def _fail(self, error: SwarmError) -> None:
+        self._failure = self._failure or error
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    # --- what others see of it --------------------------------------------------------------------
+
+    @property
+    def wants(self) -> bool:
+        """Whether chunks are missing that somebody here asked for."""
+        return bool(self._wanted & ~self.have)
+
+    @property
+    def can_fetch(self) -> bool:
+        return self._orders.upstream is not None and self._orders.upstream.usable
+
+    def offer_upstream(self, upstream: Upstream) -> None:
+        """Go upstream here if there was no way upstream so far."""
+        if not self.can_fetch:
+            self._orders.upstream = upstream
+            self._step(ev.Upstream(self.can_fetch))
+            self._say_join()
+
+    def close(self) -> None:
+        """Want nothing more; what is held may still be read."""
+        self._wanted = 0
+        self._orders.upstream = None
+
+    def is_done(self, blob: Blob) -> bool:
+        """Whether the whole blob was checked against its publisher's digest and committed."""
+        return blob in self._done
+
+    async def want(self, files: Sequence[File]) -> None:
+        """Return once all these files are committed; raises the SwarmError that stands in the way."""
+        blobs = {file.blob for file in files}
+        empty = [blob for blob in blobs if blob.size == 0 and blob not in self._done]
+        await self._intake.make_empty(empty, Source("local", "empty"))
+        self._done.update(empty)
+        self._wanted |= chunk_bits(self.layout, blobs)
+        self._step(ev.Wanted(self._wanted))
+        for blob in blobs:
+            self._commit_if_whole(blob)
+        while not blobs <= self._done:
+            if self._failure is not None:
+                raise self._failure
+            await self._changed.wait()
+
+    # --- events in, commands out ------------------------------------------------------------------
+
+    def _step(self, event: ev.Event) -> None:
+        """Let the scheduler see an event and carry out what it decides; safe to call from anywhere."""
+        self._inbox.append(event)
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            while self._inbox:
+                for command in self._scheduler.step(self._inbox.pop(0), trio.current_time()):
+                    self._carry_out(command)
+        finally:
+            self._stepping = False
+
+    def _carry_out(self, command: ev.Command) -> None:
+        match command:
+            case ev.Fetch():
+                self._orders.place(command)
+            case ev.Cancel(order, bits):
+                self._orders.cancel(order, bits)
+            case ev.WakeAt(time):
+                self._alarm.deadline = time
+            case ev.Stuck(bits):
+                self._fail(self._nobody_has(bits))
+            case ev.Complete():
+                self._say_join()
+            case ev.SayFetching() | ev.SayLease() | ev.AskClaims():
+                self._speak(command)
+
+    def _speak(self, command: ev.SayFetching | ev.SayLease | ev.AskClaims) -> None:
+        key = self.snapshot.key
+        match command:
+            case ev.SayFetching(bits):
+                for ranges in cut(bits):
+                    self._say(Fetching(key, ranges))
+            case ev.SayLease(held, fetched):
+                self._say(Lease(key, held, fetched))
+            case ev.AskClaims(peer, bits):
+                for ranges in cut(bits):
+                    self._say(NeedClaims(key, ranges), peer)
+
+    def _say(self, message: Sayable, peer: NodeId | None = None) -> None:
+        if self._topic is not None:
+            self._topic.say(message, peer)
+
+    def _say_join(self) -> None:
+        self._say(Join(self.snapshot.key, self.wants, self.can_fetch, False))
+
+    async def _listen(self, topic: Topic) -> None:
+        async for event in topic.events:
+            for translated in to_events(event, self.book, self.have, self.layout.total):
+                self._step(translated)
+                if isinstance(translated, ev.Vouched):
+                    self._take_back(translated.bits)
+
+    async def _ring(self) -> None:
+        """Send a Tick at the time the scheduler last named."""
+        while True:
+            with trio.CancelScope(deadline=self._alarm.deadline) as self._alarm:
+                await trio.sleep_forever()
+            self._alarm = trio.CancelScope()
+            self._step(ev.Tick())
+
+    # --- chunks -----------------------------------------------------------------------------------
+
+    def _stored(self, taken: Taken) -> None:
+        """A chunk was verified and stored: attest it if it is news to the LAN, pass the word, go on."""
+        if not self.have >> taken.chunk & 1:
+            self.ledger.add(taken.source, taken.length, trio.current_time())
+        if taken.digest is not None:
+            self.book.settle(taken.chunk, taken.digest)
+            if taken.giver == ev.UPSTREAM:
+                claims = attest(self._identity, self.snapshot.key, taken.chunk, (taken.digest,), False)
+                self.book.add(claims, self._identity.node_id, self.have)
+                self._say(claims)
+        self._hold(taken.chunk, taken.giver)
+
+    def _hold(self, chunk: int, giver: NodeId) -> None:
+        self.have |= 1 << chunk
+        self._say(Have(self.snapshot.key, ((chunk, 1),)))
+        self._step(ev.Stored(chunk, giver))
+        blob, _ = self.layout.locate(chunk)
+        if blob.chunk_count == 1:
+            self._done.add(blob)
+            self._wake()
+        else:
+            self._commit_if_whole(blob)
+
+    def _take_back(self, vouched: int) -> None:
+        """Take chunks back from quarantine that are vouched for anew as they are."""
+        for chunk in bitset.members(vouched & ~self.have):
+            digest = self._gate.quarantined(chunk)
+            if digest is not None and digest == self.book.digest(chunk):
+                self._hold(chunk, self._identity.node_id)
+
+    def _order_ended(self, failed: ev.OrderFailed, reason: str, wrong: int | None, sender: Source) -> None:
+        """The rest of an order will not come. `wrong`: the chunk that was not what it should be."""
+        if wrong is not None:
+            blob, index = self.layout.locate(wrong)
+            self._blame(sender, f"sent wrong bytes: {reason}", blob, index)
+            self._refuse_chunk(wrong, sender)
+            self._avoid_mirrors({sender})
+        elif failed.source != ev.UPSTREAM and not failed.lasting:
+            for chunk in bitset.members(failed.bits & ~self.have):
+                self.book.second_opinion(chunk)
+        else:
+            self.notes.append(f"{sender.name or 'upstream'}: {reason}")
+            log.info("%s: %s", sender.name, reason)
+        self._step(failed)
+        if failed.source == ev.UPSTREAM:
+            self._step(ev.Upstream(self.can_fetch))
+            self._say_join()
+
+    # --- whole blobs ------------------------------------------------------------------------------
+
+    def _commit_if_whole(self, blob: Blob) -> None:
+        bits = chunk_bits(self.layout, (blob,))
+        if blob.chunk_count > 1 and not bits & ~self.have and blob not in self._done | self._committing:
+            self._committing.add(blob)
+            self._spawn(self._commit, blob)
+
+    async def _commit(self, blob: Blob) -> None:
+        try:
+            async with self._commits:
+                await self._store.commit(blob)
+        except Mismatch:
+            await self._refuse(blob)
+            return
+        finally:
+            self._committing.discard(blob)
+        self._done.add(blob)
+        for wrong in self._gate.cleared(blob):
+            self._blame(
+                wrong.culprit, "was the origin of wrong bytes", blob, self.layout.locate(wrong.chunk)[1]
+            )
+        self._wake()
+
+    async def _refuse(self, blob: Blob) -> None:
+        """The publisher's digest says no: every chunk of the blob must be vouched for anew."""
+        senders = await self._store.chunk_sources(blob)
+        believed = self._gate.fail(blob, senders)
+        log.warning("%s does not match its publisher's digest; looking for the wrong chunks", blob)
+        self.notes.append(f"{blob} does not match; looking for the wrong chunks")
+        self._avoid_mirrors(set(senders.values()))
+        bits = chunk_bits(self.layout, (blob,))
+        self.have &= ~bits
+        for ranges in cut(bits):
+            self._say(Lost(self.snapshot.key, ranges))
+        self._step(ev.Doubted(bits))
+        self._step(ev.Discarded(bits))
+        self._step(ev.Vouched(believed))
+        self._take_back(believed)
+        self._say_join()
+
+    def _avoid_mirrors(self, senders: set[Source]) -> None:
+        if self._orders.upstream is not None:
+            for sender in senders:
+                if sender.kind == "upstream":
+                    self._orders.upstream.avoid(sender, MIRROR_DISTRUST_SECONDS)
+
+    def _refuse_chunk(self, chunk: int, sender: Source) -> None:
+        try:
+            self._gate.fail_chunk(chunk, sender)
+        except WrongContent as error:
+            self._fail(error)
+
+    def _blame(self, culprit: Source, what: str, blob: Blob, index: int) -> None:
+        log.warning("%s %s (chunk %d of %s)", culprit.name, what, index, blob)
+        self.notes.append(f"{culprit.kind} {culprit.name[:60]} {what}; going on without it")
+        incident = Incident(time.time(), culprit, what, blob, index)
+        self._spawn(self._store.note, incident)
+
+    def _nobody_has(self, bits: int) -> NoSource:
+        missing = sum(self.layout.length(chunk) for chunk in bitset.members(bits))
+        return NoSource(
+            f"nobody in reach has the missing {missing} bytes of {self.snapshot.repo}"
+            f" (node {short(self._identity.node_id)})",
+            "Check the network and --endpoint; what has arrived is kept for the next `swarm get`.",
+        )
+
+
+def cut(bits: int) -> list[Ranges]:
+    """The set as range lists, each short enough for one message; none for an empty set."""
+    ranges = bitset.to_ranges(bits)
+    return [ranges[start : start + MAX_RANGES] for start in range(0, len(ranges), MAX_RANGES)]
