@@ -1,5 +1,6 @@
 """The command as a process: signals, pipes that close, and what is loaded when."""
 
+import json
 import os
 import signal
 import socket
@@ -127,3 +128,21 @@ def test_a_home_of_another_user(tmp_path: Path) -> None:
         )
     assert done.returncode == 7
     assert "belongs to another user" in done.stderr
+
+
+async def test_one_daemon_a_home(tmp_path: Path) -> None:
+    env = os.environ | environment(tmp_path) | {"SWARM_LISTEN": "127.0.0.1:0", "SWARM_MDNS": "off"}
+    with trio.fail_after(PROCESS_SECONDS):
+        async with trio.open_nursery() as nursery:
+            run = partial(trio.run_process, words("daemon", "--json"), stdout=subprocess.PIPE, env=env)
+            first: trio.Process = await nursery.start(run)
+            assert first.stdout is not None
+            status = json.loads(await first.stdout.receive_some())
+            second = await trio.run_process(words("daemon"), capture_stderr=True, env=env, check=False)
+            asked = await trio.run_process(words("status", "--json"), capture_stdout=True, env=env)
+            first.send_signal(signal.SIGTERM)
+            assert await first.wait() == 0
+    assert second.returncode == 7
+    assert b"in use" in second.stderr
+    assert json.loads(asked.stdout)["node"] == status["node"]
+    assert not (tmp_path / "home" / "control.sock").exists()

@@ -28,6 +28,14 @@ def test_the_speed_is_of_late() -> None:
     assert tally.speed(10 + SPEED_WINDOW) == 0
 
 
+def test_what_was_there_already_is_no_speed() -> None:
+    tally = Tally()
+    tally.take(Progress("resolving"), 0)
+    tally.take(Progress("waiting", bytes=500, total=1000), 1)
+    tally.take(Progress("fetching", bytes=600, total=1000), 2)
+    assert tally.speed(2) == 100
+
+
 def test_the_speed_falls_while_no_report_comes() -> None:
     tally = Tally()
     tally.take(Progress("fetching", bytes=0, total=100), 0)
