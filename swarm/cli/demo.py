@@ -76,7 +76,7 @@ def _show(outcome: Outcome) -> None:
     )
     print(
         tr(
-            "The last node had it after {time}; sending it once takes the hub {bound}: {ratio:.2f} times that.",
+            "The last node had it after {time}: {ratio:.2f} times the {bound} it takes to send it once.",
             time=show_duration(outcome.last),
             bound=show_duration(outcome.bound),
             ratio=outcome.last / outcome.bound,

@@ -35,7 +35,7 @@ class DemoNode:
     hub: str
     peers: Sequence[str]
 
-    def _environ(self) -> dict[str, str]:
+    def environ(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(OURS)}
         return kept | {
             "SWARM_HOME": str(self.folder / "home"),
@@ -56,7 +56,7 @@ class DemoNode:
                 command("daemon", "--json", "--quiet"),
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=self._environ(),
+                env=self.environ(),
                 check=False,
             )
             async with trio.open_nursery() as nursery:
@@ -71,7 +71,7 @@ class DemoNode:
             command("get", repo, "--json", "--quiet"),
             capture_stdout=True,
             capture_stderr=True,
-            env=self._environ(),
+            env=self.environ(),
             check=False,
         )
         if done.returncode:

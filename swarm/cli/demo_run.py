@@ -76,7 +76,7 @@ async def demonstrate(count: int, size: int, rate: int) -> Outcome:
         with trio.move_on_after(60 + SLACK * size / rate):
             results = await _fetch_on_all(count, Path(folder), hub.url)
             digests = {path: hashlib.sha256(data).digest() for path, data in files.items()}
-            nodes = [await trio.to_thread.run_sync(_judge, result, digests) for result in results]
+            nodes = [await trio.to_thread.run_sync(judge, result, digests) for result in results]
             return Outcome(sum(map(len, files.values())), sum(hub.sent.values()), rate, nodes)
     raise SwarmError("The demo took far too long.", "Is this machine very busy?")
 
@@ -103,7 +103,7 @@ async def _fetch_on_all(count: int, folder: Path, hub: str) -> list[Mapping[str,
     return [results[number] for number in range(count)]
 
 
-def _judge(result: Mapping[str, Any], digests: Mapping[str, bytes]) -> NodeOutcome:
+def judge(result: Mapping[str, Any], digests: Mapping[str, bytes]) -> NodeOutcome:
     """What a node had from where, after looking whether it really has the bytes of the hub."""
     for path, digest in digests.items():
         with (Path(result["snapshot"]) / path).open("rb") as file:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import threading
 import time
-from typing import TYPE_CHECKING, Final, Self, TextIO
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Self, TextIO, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -11,10 +14,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from swarm.cli.messages import tr
-from swarm.cli.progress import PHASES, name_sources
+from swarm.cli.progress import name_sources, standing
 from swarm.cli.tally import Tally
-from swarm.config.units import show_duration, show_rate, show_size
+from swarm.config.units import show_size
 
 if TYPE_CHECKING:
     from swarm.transfer.requests import Progress
@@ -25,7 +27,31 @@ REFRESHES: Final = 8
 MAX_FILES: Final = 6
 """Files shown at a time: those that moved last."""
 
-BAR_WIDTH: Final = 30
+BAR_WIDTH: Final = 20
+"""Columns of a file's bar: the names need the room."""
+
+
+class _Forgiving(io.TextIOBase):
+    """A terminal that may go away: what can no longer be written there is nobody's loss."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override] # typeshed has an attribute where io has a property
+        return self._stream.encoding or "utf-8"
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class LiveView:
@@ -33,7 +59,8 @@ class LiveView:
 
     def __init__(self, stream: TextIO) -> None:
         self._tally = Tally()
-        self._console = Console(file=stream, highlight=False)
+        self._lock = threading.Lock()  # between reports and the thread that draws
+        self._console = Console(file=cast(TextIO, _Forgiving(stream)), highlight=False)
         self._live = Live(
             console=self._console,
             refresh_per_second=REFRESHES,
@@ -43,7 +70,8 @@ class LiveView:
         )
 
     def __call__(self, progress: Progress) -> None:
-        self._tally.take(progress, time.monotonic())
+        with self._lock:
+            self._tally.take(progress, time.monotonic())
         for line in progress.message.splitlines():
             self._console.print(Text(line))
 
@@ -55,25 +83,27 @@ class LiveView:
         self._live.stop()
 
     def _render(self) -> RenderableType:
-        return render(self._tally, time.monotonic())
+        with self._lock:
+            return render(self._tally, time.monotonic())
 
 
 def render(tally: Tally, now: float) -> RenderableType:
-    """What stands on the screen."""
-    rows = Table.grid(padding=(0, 1))
-    rows.add_column(no_wrap=True, overflow="ellipsis", max_width=40)
-    eta = tally.eta(now)
-    left = "" if eta is None else tr("{time} left", time=show_duration(eta))
-    whole = Text(tr(PHASES[tally.phase]), style="bold")
-    rows.add_row(whole, *_bar(tally.bytes, tally.total), show_rate(tally.speed(now)), left)
+    """What stands on the screen: the whole, the files that move, who sends."""
+    parts: list[RenderableType] = [
+        Text(standing(tally, now), style="bold", no_wrap=True, overflow="ellipsis")
+    ]
+    if tally.total:
+        whole = Table.grid(expand=True)
+        whole.add_row(ProgressBar(tally.total, tally.bytes))
+        parts.append(whole)
+    files = Table.grid(padding=(0, 1), expand=True)
+    files.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    files.add_column(width=BAR_WIDTH)
+    files.add_column(no_wrap=True, justify="right")
     for file in tally.under_way(MAX_FILES):
-        rows.add_row(Text(file.path), *_bar(file.bytes, file.size), "", "")
-    if not tally.sources:
-        return rows
-    return Group(rows, Text(name_sources(tally.sources), style="dim", no_wrap=True, overflow="ellipsis"))
-
-
-def _bar(count: int, total: int) -> tuple[RenderableType, str]:
-    if not total:
-        return ProgressBar(width=BAR_WIDTH, pulse=True), ""
-    return ProgressBar(total, count, width=BAR_WIDTH), f"{show_size(count)} / {show_size(total)}"
+        size = f"{show_size(file.bytes)} / {show_size(file.size)}"
+        files.add_row(Text(file.path), ProgressBar(file.size, file.bytes), size)
+    parts.append(files)
+    if tally.sources:
+        parts.append(Text(name_sources(tally.sources), style="dim", no_wrap=True, overflow="ellipsis"))
+    return Group(*parts)

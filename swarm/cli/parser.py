@@ -56,7 +56,8 @@ def _command(words: Sequence[str]) -> str:
             raise UsageError(f"There is no command {own[0]!r}.", advice)
         return own[0]
     parser.usage = "swarm COMMAND …"
-    parser.epilog = "commands:\n" + "\n".join(f"  {name:<8} {_summary(name)}" for name in COMMANDS)
+    if own in (["-h"], ["--help"]):
+        parser.epilog = "commands:\n" + "\n".join(f"  {name:<8} {_summary(name)}" for name in COMMANDS)
     parser.parse_args(own)
     raise UsageError("swarm needs a command.", "`swarm --help` lists them; `swarm get REPO` fetches a model.")
 

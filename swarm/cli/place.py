@@ -26,8 +26,10 @@ class Place:
     to: Path | None
 
     def __post_init__(self) -> None:
-        if self.to is not None and self.to.exists() and not self.to.is_dir():
-            raise UsageError(f"{self.to} is not a folder.", "Give --to a folder, or one that can be made.")
+        if self.to is not None:
+            there = next(folder for folder in (self.to, *self.to.parents) if folder.exists())
+            if not there.is_dir():
+                raise UsageError(f"{there} is not a folder.", "Give --to a folder, or one that can be made.")
 
     def build(self, result: GetResult) -> ViewReport:
         """Lay the files out. Raises StoreError."""

@@ -103,7 +103,13 @@ class LineView:
 
 
 def describe(tally: Tally, now: float) -> str:
-    """Where an order stands, in one line: `fetching 45 % of 5.20 GB, 112 MB/s, 0:26 left; peer …`."""
+    """Where an order stands and who sends: `fetching 45 % of 5.20 GB, 112 MB/s, 0:26 left; peer …`."""
+    line = standing(tally, now)
+    return f"{line}; {name_sources(tally.sources)}" if tally.sources else line
+
+
+def standing(tally: Tally, now: float) -> str:
+    """Where an order stands."""
     parts = [tr(PHASES[tally.phase])]
     if tally.total:
         percent = 100 * tally.bytes // tally.total
@@ -113,8 +119,7 @@ def describe(tally: Tally, now: float) -> str:
         eta = tally.eta(now)
         if eta is not None:
             parts.append(tr("{time} left", time=show_duration(eta)))
-    line = ", ".join(parts)
-    return f"{line}; {name_sources(tally.sources)}" if tally.sources else line
+    return ", ".join(parts)
 
 
 def name_sources(sources: tuple[SourceProgress, ...]) -> str:

@@ -30,6 +30,8 @@ class Tally:
         for file in progress.files:
             self.files.pop(file.path, None)  # the latest to change stands last
             self.files[file.path] = file
+        if progress.phase != "fetching":
+            self._marks.clear()  # what is found on disk at the start did not move at any speed
         self._marks.append((now, progress.bytes))
         while len(self._marks) > 2 and self._marks[1][0] <= now - SPEED_WINDOW:
             self._marks.popleft()

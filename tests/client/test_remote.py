@@ -56,8 +56,7 @@ async def test_cancelling_a_call_cancels_it_over_there(tmp_path: Path) -> None:
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(there.get, REQUEST, print)
-                while not node.requests:
-                    await trio.lowlevel.checkpoint()
+                await node.called.wait()
                 scope.cancel()
         await node.cancelled.wait()
 

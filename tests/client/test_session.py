@@ -80,8 +80,7 @@ async def test_a_daemon_that_stops_meanwhile_is_replaced_by_a_node_of_our_own(se
     async with trio.open_nursery() as nursery, trio.open_nursery() as daemons:
         await daemons.start(control.serve, daemon, settings.control_socket)
         nursery.start_soon(asks)
-        while not daemon.requests:
-            await trio.lowlevel.checkpoint()
+        await daemon.called.wait()
         daemons.cancel_scope.cancel()
     assert answers == [RESULT]
     assert started == [settings]

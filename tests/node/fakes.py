@@ -103,11 +103,13 @@ class FakeNode:
         self.on_get = on_get or self._reports_once
         self.requests: list[GetRequest] = []
         self.roots = Roots(())
+        self.called = trio.Event()
         self.cancelled = trio.Event()
         self.models_held: list[ModelRow] = [MODEL]
 
     async def get(self, request: GetRequest, report: Report) -> GetResult:
         self.requests.append(request)
+        self.called.set()
         try:
             return await self.on_get(request, report)
         except trio.Cancelled:
