@@ -180,6 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Cut("a request body that is too long")
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = self.server.respond(Request(self.command, self.path, headers, self.rfile.read(length)))
+        self._wait(answer.delay)
         self.send_response(answer.status)
         chunked = "Content-Length" not in answer.headers and self.command != "HEAD"
         for name, value in answer.headers.items():

@@ -69,7 +69,9 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body = ()
     payload: bool = False
-    """The body is a file's bytes: it counts as sent, and a throttle holds it back."""
+    """The body is a file's bytes: a throttle holds it back."""
+    delay: float = 0.0
+    """Seconds before the headers."""
 
 
 def as_json(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:

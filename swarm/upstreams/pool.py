@@ -8,7 +8,6 @@ trusts the bytes: the transfer checks them and calls `avoid`.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -59,7 +58,6 @@ class UpstreamPool:
         self._streams = trio.CapacityLimiter(STREAMS)
         self._in_order: dict[tuple[Endpoint, Blob], InOrder] = {}
         self._ranged: set[Endpoint] = set()
-        self._first_range: defaultdict[Endpoint, trio.Lock] = defaultdict(trio.Lock)
         self._spoiled: dict[tuple[Endpoint, Blob], tuple[float, str]] = {}
 
     async def fetch(self, chunks: Sequence[int], deliver: Deliver) -> None:
@@ -159,54 +157,48 @@ class UpstreamPool:
     # --- one run from one endpoint ---
 
     async def _receive(self, endpoint: Endpoint, run: Run, delivery: _Delivery) -> None:
-        """Deliver as much of the run as this endpoint gives; Trouble when that is not all."""
-        body = await self._body_for(endpoint, run)
-        if isinstance(body, InOrder):
-            await self._receive_in_turn(endpoint, body, run, delivery)
+        """Deliver as much of the run as this endpoint gives; Trouble when that is not all.
+
+        Until an endpoint is known to honour ranges, its body may turn out to be one for all runs of a blob.
+        """
+        key = endpoint, run.blob
+        if not run.whole and (endpoint not in self._ranged or key in self._in_order):
+            await self._receive_in_order(endpoint, self._in_order.setdefault(key, InOrder()), run, delivery)
             return
+        body = await self._opener.open(endpoint, run)
         try:
+            if not body.is_just(run):
+                self._in_order.setdefault(key, InOrder())
+                raise Left("it ignores ranges for this file")
             await self._cut(body, run, delivery)
         finally:
             await body.aclose()
 
-    async def _body_for(self, endpoint: Endpoint, run: Run) -> Body | InOrder:
-        """A body for this run alone, or the shared one when the endpoint ignores ranges.
-
-        Until an endpoint is known to honour them its first range is asked for alone: it may turn out to be
-        the start of a body for all.
-        """
-        key = endpoint, run.blob
-        if run.whole or endpoint in self._ranged:
-            return self._in_order.get(key) or await self._open(endpoint, run)
-        async with self._first_range[endpoint]:
-            return self._in_order.get(key) or await self._open(endpoint, run)
-
-    async def _open(self, endpoint: Endpoint, run: Run) -> Body | InOrder:
-        body = await self._opener.open(endpoint, run)
-        if (body.position, body.stop) == (run.start, run.stop):
-            if not run.whole:
-                self._ranged.add(endpoint)
-            return body
-        if (endpoint, run.blob) in self._in_order:
-            await body.aclose()
-        else:
-            self._in_order[endpoint, run.blob] = InOrder(body)
-        return self._in_order[endpoint, run.blob]
-
-    async def _receive_in_turn(
+    async def _receive_in_order(
         self, endpoint: Endpoint, shared: InOrder, run: Run, delivery: _Delivery
     ) -> None:
-        async with shared.turn(run):
-            body = shared.body
-            if body is None or not body.covers(run):
-                await shared.drop()
-                body = shared.body = await self._opener.open(endpoint, run)
-            if run.start - body.position > SKIP_BYTES and self._has_other(endpoint, run.blob):
-                raise BadAnswer("it ignores ranges")
-            await body.skip_to(run.start)
-            await self._cut(body, run, delivery)
-            if body.position == body.stop:
-                await shared.drop()
+        while delivery.count < run.count:
+            async with shared.turn(run):
+                body = shared.body
+                if body is None or not body.covers(run):
+                    body = await self._open_shared(endpoint, shared, run)
+                    if not body.is_just(run) and not shared.comes_first(run):
+                        continue
+                if run.start - body.position > SKIP_BYTES and self._has_other(endpoint, run.blob):
+                    raise BadAnswer("it ignores ranges")
+                await body.skip_to(run.start)
+                await self._cut(body, run, delivery)
+                if body.position == body.stop:
+                    await shared.drop()
+
+    async def _open_shared(self, endpoint: Endpoint, shared: InOrder, run: Run) -> Body:
+        await shared.drop()
+        body = shared.body = await self._opener.open(endpoint, run)
+        if body.is_just(run):
+            self._ranged.add(endpoint)
+            self._in_order.pop((endpoint, run.blob), None)
+            shared.send_away("it honours ranges")
+        return body
 
     def _has_other(self, endpoint: Endpoint, blob: Blob) -> bool:
         """Whether another endpoint could be asked now that is not known to ignore ranges too."""

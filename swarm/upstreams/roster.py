@@ -136,17 +136,22 @@ class Roster:
     def avoided(self, endpoint: Endpoint, now: float) -> bool:
         return self._records[endpoint].avoid_until > now
 
-    def too_slow(self, endpoint: Endpoint, speed: float, now: float) -> bool:
-        """Whether a stream with this many bytes a second should be left for another endpoint."""
-        for other, record in self._records.items():
-            if other == endpoint or record.free_at() > now:
-                continue
-            if self._is_new(record, now):
-                if speed < CRAWL and not record.streams:
-                    return True
-            elif (record.speed() or 0.0) > SLOW_RATIO * speed:
-                return True
-        return False
+    def leave(self, endpoint: Endpoint, speed: float, now: float) -> bool:
+        """Whether a stream with this many bytes a second is left for another endpoint; its trial is over."""
+        if not any(
+            self._is_better(record, speed, now)
+            for other, record in self._records.items()
+            if other != endpoint and record.free_at() <= now
+        ):
+            return False
+        record = self._records[endpoint]
+        record.trial_bytes = max(record.trial_bytes, TRIAL_BYTES)
+        return True
+
+    def _is_better(self, record: _Record, speed: float, now: float) -> bool:
+        if self._is_new(record, now):
+            return speed < CRAWL and not record.streams
+        return (record.speed() or 0.0) > SLOW_RATIO * speed
 
     def statuses(self, now: float) -> tuple[EndpointStatus, ...]:
         return tuple(

@@ -83,6 +83,10 @@ class Body:
         while self.position < offset:
             await self.take(offset - self.position)
 
+    def is_just(self, run: Run) -> bool:
+        """Whether it holds the run and nothing else."""
+        return (self.position, self.stop) == (run.start, run.stop)
+
     def covers(self, run: Run) -> bool:
         """Whether the run is still to come in it."""
         return self.position <= run.start and run.stop <= self.stop
@@ -110,5 +114,5 @@ class Body:
             return
         speed = self._window_bytes / self._window_seconds
         self._window_bytes, self._window_seconds = 0, 0.0
-        if self._roster.too_slow(self._endpoint, speed, now):
+        if self._roster.leave(self._endpoint, speed, now):
             raise Left(f"only {speed / 1000:.0f} kB/s")
