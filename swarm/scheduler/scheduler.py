@@ -42,11 +42,12 @@ UPSTREAM_ATTEMPTS: Final = 3
 UPSTREAM_PAUSE_SECONDS: Final = 0.5
 """From a failed order upstream to the next, doubled for each in a row."""
 
-LARGEST_SWEPT: Final = 16384
-"""Up to so many chunks all peers are looked at on every event."""
+SWEEP_SECONDS: Final = 0.02
+"""Chunks and news of chunks come by the thousand a second. Each is followed up at once, with the source it
+is about; everything else (other sources, clocks, hedges, questions) is looked at so often at most."""
 
-SWEEP_SECONDS: Final = 0.05
-"""With more chunks: how often all peers are looked at; between, only the one the event is about."""
+FREQUENT: Final = (ev.Stored, ev.PeerHas, ev.Vouched)
+"""The events that come by the thousand."""
 
 MAX_PICKS: Final = 4 * MAX_PIECES
 """Chunks ordered from one peer in one step: a few milliseconds of work."""
@@ -96,6 +97,7 @@ class Scheduler:
         self._touched: set[NodeId] = set()
         self._swept_at = now - SWEEP_SECONDS
         self._armed: float | None = None
+        self._present: tuple[NodeId, ...] = (me,)
 
     # --- what may be asked ----------------------------------------------------------------------
 
@@ -117,11 +119,18 @@ class Scheduler:
         """What is to be done after this event, in this order."""
         self._touched.clear()
         commands: list[Command] = list(_HANDLERS[type(event)](self, event, now))
+        sweep_at = self._swept_at + SWEEP_SECONDS
+        if isinstance(event, FREQUENT) and now < sweep_at and self.missing:
+            commands += self._order_upstream(now)
+            commands += self._order_from_touched(now)
+            commands += self._arm(sweep_at, now)
+            return commands
+        self._swept_at = now
         self._peers.wake(now)
         commands += self._give_up_stalled(now)
         commands += self._follow_lease(now)
         commands += self._order_upstream(now)
-        commands += self._order_from_peers(now)
+        commands += self._order_from_all(now)
         commands += self._finish(now)
         return commands
 
@@ -131,6 +140,7 @@ class Scheduler:
         new = self._peers.get(event.peer) is None
         peer = self._peers.add(event.peer)
         peer.wants, peer.can_fetch = event.wants, event.can_fetch
+        self._find_present()
         self._lease.joined(event.peer, event.wants and event.can_fetch)
         if not (new and self._lease.held):
             return []
@@ -141,6 +151,7 @@ class Scheduler:
 
     def _peer_left(self, event: ev.PeerLeft, now: float) -> list[Command]:
         self._peers.remove(event.peer)
+        self._find_present()
         self._lease.left(event.peer)
         self._desk.left(event.peer)
         return self._call_off(event.peer)
@@ -176,6 +187,7 @@ class Scheduler:
 
     def _can_check(self, event: ev.Vouched, now: float) -> list[Command]:
         self._vouched |= event.bits
+        self._touched.update(peer.node for peer in self._peers if peer.offers & event.bits)
         return []
 
     def _doubts(self, event: ev.Doubted, now: float) -> list[Command]:
@@ -322,44 +334,60 @@ class Scheduler:
         orders: list[Order] = [self._orders.place(source, part) for part in parts]
         return [ev.Fetch(order.number, source, tuple(order.pending)) for order in orders]
 
-    def _order_from_peers(self, now: float) -> list[Command]:
-        """Fill the windows of all peers, or of those the event was about; ask for digests."""
+    def _order_from_touched(self, now: float) -> list[Command]:
+        """Fill the windows of the peers that the event was about."""
+        touched = [peer for peer in map(self._peers.get, sorted(self._touched)) if peer is not None]
+        return [
+            command for peer in touched for command in self._place_from(peer, self._choose(peer, now), now)
+        ]
+
+    def _order_from_all(self, now: float) -> list[Command]:
+        """Fill the windows of all peers, if need be with what is on order elsewhere; ask for digests."""
         if not self.missing:
             return []
-        sweep = self._layout.total <= LARGEST_SWEPT or now >= self._swept_at + SWEEP_SECONDS
-        if sweep:
-            self._swept_at = now
         commands: list[Command] = []
         for peer in self._peers:
-            if sweep or peer.node in self._touched:
-                commands += self._order_from(peer, now)
-        if sweep:
-            lacking = minus(self.missing & self._peers.held[0], self._vouched)
-            commands += self._desk.ask(self._peers, lacking, now)
-        return commands
+            chosen = self._choose(peer, now) or self._choose_again(peer, now)
+            commands += self._place_from(peer, chosen, now)
+        lacking = minus(self.missing & self._peers.held[0], self._vouched)
+        return [*commands, *self._desk.ask(self._peers, lacking, now)]
 
-    def _order_from(self, peer: Peer, now: float) -> list[Command]:
-        """Fill one peer's window, when at least half of it is free."""
+    def _place_from(self, peer: Peer, chosen: dict[int, int], now: float) -> list[Command]:
+        return self._place(peer.node, chosen, now) if chosen else []
+
+    def _room(self, peer: Peer) -> int:
+        """Bytes that may be ordered from a peer; nothing until at least half of its window is free."""
         window = peer.pace.window(self._longest)
         room = window - self._orders.owed(peer.node)
-        allowed = self.missing & self._vouched
-        if 2 * room < window or not peer.offers & allowed:
-            return []
-        view = self._view(minus(allowed, self._orders.bits), now)
-        start = self._picker.start(view)
+        return room if 2 * room >= window else 0
+
+    def _choose(self, peer: Peer, now: float) -> dict[int, int]:
+        """What to order from a peer, as its window and the policy have it: chunk number to length."""
         chosen: dict[int, int] = {}
-        for tier in self._picker.tiers(peer, view, now):
-            room = self._take(tier, start, room, chosen)
-        if room >= self._longest and not chosen:
+        room = self._room(peer)
+        want = minus(self.missing & self._vouched, self._orders.bits) if room and peer.offers else 0
+        if want & peer.offers:
+            view = View(self._peers, want, self._present, self._lease.origin(now))
+            start = self._picker.start(view)
+            for tier in self._picker.tiers(peer, view, now):
+                room = self._take(tier, start, room, chosen)
+        return chosen
+
+    def _choose_again(self, peer: Peer, now: float) -> dict[int, int]:
+        """What to order from a peer though it is on order elsewhere."""
+        chosen: dict[int, int] = {}
+        room = self._room(peer)
+        allowed = self._orders.bits & self._vouched & peer.offers if room else 0
+        if allowed:
             paces = {source: self._pace(source) for source in self._orders.sources()}
             last = not minus(self.missing, self._orders.bits)
             again = duplicates(peer, allowed, self._orders, paces, last=last, now=now)
-            self._take(again, start, room, chosen)
-        return self._place(peer.node, chosen, now) if chosen else []
+            self._take(again, 0, room, chosen)
+        return chosen
 
-    def _view(self, want: int, now: float) -> View:
+    def _find_present(self) -> None:
         wanting = [peer.node for peer in self._peers if peer.wants]
-        return View(self._peers, want, tuple(sorted([self._me, *wanting])), self._lease.origin(now))
+        self._present = tuple(sorted([self._me, *wanting]))
 
     def _take(self, bits: int, start: int, room: int, chosen: dict[int, int]) -> int:
         """Add chunks of a set to what is chosen while there is room; returns the room left."""
@@ -390,11 +418,14 @@ class Scheduler:
         origin_lives = self._lease.origin(now) is not None
         if self._stuck.check(obtainable, origin_lives, now):
             commands.append(ev.Stuck(missing))
-        wake = self._next_wake(now)
-        if self._armed is None or wake < self._armed or self._armed <= now:
-            self._armed = wake
-            commands.append(ev.WakeAt(wake))
-        return commands
+        return [*commands, *self._arm(self._next_wake(now), now)]
+
+    def _arm(self, wake: float, now: float) -> list[Command]:
+        """Ask for a Tick at this time, unless one that comes sooner was asked for."""
+        if self._armed is not None and now < self._armed <= wake:
+            return []
+        self._armed = wake
+        return [ev.WakeAt(wake)]
 
     def _next_wake(self, now: float) -> float:
         times: list[float | None] = [
@@ -404,7 +435,6 @@ class Scheduler:
             self._picker.next_wake(now),
             self._desk.next_wake(now),
             self._upstream_pause,
-            self._swept_at + SWEEP_SECONDS if self._layout.total > LARGEST_SWEPT else None,
             self._stuck.next_wake(),
         ]
         for source in self._orders.sources():
