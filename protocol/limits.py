@@ -57,6 +57,9 @@ MAX_PATH: Final = 4096
 MAX_PATH_SEGMENT: Final = 255
 """Bytes of one segment of such a path: NAME_MAX of every common file system. (`manifest`)"""
 
+MAX_PATH_SEGMENTS: Final = 64
+"""Folders a file of a snapshot lies in, and itself: four times the deepest seen on hubs. (`manifest`)"""
+
 MAX_FILES: Final = 1_000_000
 """Files in a snapshot: ten times the largest data sets seen on hubs. (`manifest`)"""
 
@@ -68,6 +71,15 @@ MAX_MANIFEST: Final = 256 * MIB
 
 MAX_NESTING: Final = 6
 """Depth of any msgpack value: no message nests deeper than a list of pairs in a map. (`codec`)"""
+
+MAX_ITEMS: Final = 16 * KIB
+"""Values in all lists of one message: three for each of MAX_RANGES, and the frame around them. (`codec`)"""
+
+MAX_ADDRESS: Final = 128
+"""Bytes of one address as text: an IPv6 address with its scope and port takes 70. (`fields`)"""
+
+MAX_MEMBERSHIP: Final = 2 * KIB
+"""Bytes of a site certificate in a handshake: half of the message. (`handshake`)"""
 
 REKEY_AFTER_FRAMES: Final = 1 << 24
 """Frames under one key before both sides derive the next: far below the 2^32 of AES-GCM. (`frames`)"""

@@ -2,43 +2,69 @@
 
 `docs/protocol.md` is the normative text. Everything about chunks names a topic (the key of a snapshot)
 and chunk numbers of that snapshot; paths and URLs never occur. A message that breaks a limit or has a
-field of the wrong form cannot be constructed: it raises BadMessage.
+field of the wrong form cannot be constructed: it raises BadMessage (rules: `fields`).
+
+On the wire a message is the encoded list of its number and its fields in the order written here. A
+payload is no field of that list: it follows it, so that chunk bytes are never copied into an encoding.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
-from protocol.ids import ChunkDigest, NodeId, SnapshotKey
+from protocol import codec
+from protocol.chunks import LARGEST_CHUNK, Bytes
+from protocol.fields import RULES, identifier
+from protocol.fields import BadMessage as BadMessage
+from protocol.ids import ChunkDigest, NodeId, SnapshotKey, node_id
+from protocol.limits import MAX_CHUNKS
 
 Ranges = tuple[tuple[int, int], ...]
 """Spans of chunk numbers as (first, count), ascending, not touching, counts above zero."""
+
+
+class Checked:
+    """A message whose every field keeps the rule of its name."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            RULES[name](getattr(self, name))
+
+
+M = TypeVar("M", bound=Checked)
 
 
 # --- control connections -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Checked):
     """Are you there? Answered by Pong with the same nonce."""
 
     nonce: int
 
 
 @dataclass(frozen=True, slots=True)
-class Pong:
+class Pong(Checked):
+    """The answer to a Ping."""
+
     nonce: int
 
 
 @dataclass(frozen=True, slots=True)
-class Peers:
+class Peers(Checked):
     """Nodes the sender has a proven link with, each with addresses (host:port) to try."""
 
     entries: tuple[tuple[NodeId, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Join:
+class Join(Checked):
     """The sender takes part in a topic. HaveMap segments with what it holds follow.
 
     wants: it still lacks chunks. can_fetch: it can reach an upstream and may be the origin.
@@ -53,30 +79,35 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(Checked):
     """The sender does not take part in this topic: the answer to a Join for one it does not know."""
 
     topic: SnapshotKey
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(Checked):
     """The sender no longer serves or wants this topic."""
 
     topic: SnapshotKey
 
 
 @dataclass(frozen=True, slots=True)
-class HaveMap:
+class HaveMap(Checked):
     """A segment of the sender's have-map: bit i of byte j (least significant first) is chunk first+8j+i."""
 
     topic: SnapshotKey
     first: int
     bits: bytes
 
+    def __post_init__(self) -> None:
+        Checked.__post_init__(self)
+        if self.first + 8 * len(self.bits) >= MAX_CHUNKS + 8:
+            raise BadMessage("a map that goes beyond the last chunk")
+
 
 @dataclass(frozen=True, slots=True)
-class Have:
+class Have(Checked):
     """Chunks the sender holds since its map."""
 
     topic: SnapshotKey
@@ -84,7 +115,7 @@ class Have:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Checked):
     """Chunks the sender holds no more: found wrong, or removed."""
 
     topic: SnapshotKey
@@ -92,7 +123,7 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(Checked):
     """An attestation: chunks first, first+1, … have these digests, says `signer` (docs, "Attestations").
 
     `public_key` is the signer's Ed25519 key (32 bytes), `signature` 64 bytes over the domain-separated
@@ -107,9 +138,19 @@ class Claims:
     public_key: bytes
     signature: bytes
 
+    def __post_init__(self) -> None:
+        Checked.__post_init__(self)
+        if self.first + len(self.digests) > MAX_CHUNKS:
+            raise BadMessage("digests beyond the last chunk")
+
+    @property
+    def signer(self) -> NodeId:
+        """The id of the node whose key this names; proven only by `signing.check_claims`."""
+        return node_id(self.public_key)
+
 
 @dataclass(frozen=True, slots=True)
-class NeedClaims:
+class NeedClaims(Checked):
     """Send what you know of the digests of these chunks."""
 
     topic: SnapshotKey
@@ -117,7 +158,7 @@ class NeedClaims:
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Checked):
     """The sender holds (or gives up) the right to fetch this topic from upstream.
 
     Sent on taking it and then once a second; `fetched` is the number of bytes had from upstream so far,
@@ -130,7 +171,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetching:
+class Fetching(Checked):
     """The holder of the lease is about to fetch these chunks from upstream."""
 
     topic: SnapshotKey
@@ -138,7 +179,7 @@ class Fetching:
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(Checked):
     """Which snapshot is this name? Asked when the hub is out of reach. `request` returns in Found."""
 
     request: int
@@ -149,12 +190,18 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Found(Checked):
     """The snapshot of a Lookup, or None; its manifest can be had on a bulk connection."""
 
     request: int
     topic: SnapshotKey | None
     commit: str
+
+    def __post_init__(self) -> None:
+        RULES["request"](self.request)
+        RULES["commit"](self.commit)
+        if self.topic is not None:
+            identifier(self.topic)
 
 
 ControlMessage = (
@@ -180,7 +227,7 @@ ControlMessage = (
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(Checked):
     """Send these chunks, in this order. A digest, where known, is the one the chunk must have."""
 
     topic: SnapshotKey
@@ -188,7 +235,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(Checked):
     """Do not send these after all, unless they are under way."""
 
     topic: SnapshotKey
@@ -196,7 +243,7 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(Checked):
     """These requested chunks will not come: not held, or held with another digest."""
 
     topic: SnapshotKey
@@ -204,23 +251,30 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
-class NeedManifest:
+class NeedManifest(Checked):
     """Send the manifest of this topic."""
 
     topic: SnapshotKey
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
+class Data(Checked):
     """Chunk bytes. `pieces` are (chunk, offset in it, length), in the order they lie in `payload`."""
 
     topic: SnapshotKey
     pieces: tuple[tuple[int, int, int], ...]
     payload: bytes | memoryview
 
+    def __post_init__(self) -> None:
+        Checked.__post_init__(self)
+        if any(length == 0 or offset + length > LARGEST_CHUNK for _, offset, length in self.pieces):
+            raise BadMessage("a piece that is empty or goes beyond the end of any chunk")
+        if sum(length for _, _, length in self.pieces) != memoryview(self.payload).nbytes:
+            raise BadMessage("pieces that are not as long as the payload")
+
 
 @dataclass(frozen=True, slots=True)
-class ManifestPart:
+class ManifestPart(Checked):
     """Bytes of a manifest from `offset` on; `size` is the whole, 0 when there is none to send."""
 
     topic: SnapshotKey
@@ -228,5 +282,92 @@ class ManifestPart:
     size: int
     payload: bytes | memoryview
 
+    def __post_init__(self) -> None:
+        Checked.__post_init__(self)
+        length = memoryview(self.payload).nbytes
+        if self.offset + length > self.size or (length == 0) != (self.size == 0):
+            raise BadMessage("a part that is empty or goes beyond the end of the manifest")
+
 
 BulkMessage = Request | Cancel | Refuse | NeedManifest | Data | ManifestPart
+
+
+# --- the wire ------------------------------------------------------------------------------------
+
+CONTROL: Final[Mapping[int, type[ControlMessage]]] = MappingProxyType(
+    {
+        1: Ping,
+        2: Pong,
+        3: Peers,
+        4: Join,
+        5: Absent,
+        6: Leave,
+        7: HaveMap,
+        8: Have,
+        9: Lost,
+        10: Claims,
+        11: NeedClaims,
+        12: Lease,
+        13: Fetching,
+        14: Lookup,
+        15: Found,
+    }
+)
+"""Message number -> message, on control connections."""
+
+BULK: Final[Mapping[int, type[BulkMessage]]] = MappingProxyType(
+    {32: Request, 33: Cancel, 34: Refuse, 35: NeedManifest, 36: Data, 37: ManifestPart}
+)
+"""Message number -> message, on bulk connections; no number means two things."""
+
+NUMBERS: Final = MappingProxyType({kind: number for number, kind in (*CONTROL.items(), *BULK.items())})
+
+
+def encode_message(message: ControlMessage | BulkMessage) -> bytes:
+    """The encoded list of number and fields, without the payload of a Data or ManifestPart."""
+    fields = [getattr(message, name) for name in message.__slots__ if name != "payload"]
+    return codec.encode([NUMBERS[type(message)], *fields])
+
+
+def payload_of(message: ControlMessage | BulkMessage) -> bytes | memoryview:
+    """What follows the encoded list: chunk or manifest bytes, or nothing."""
+    return message.payload if isinstance(message, Data | ManifestPart) else b""
+
+
+def decode_control(encoded: Bytes) -> ControlMessage:
+    """The control message with this encoding; BadMessage or codec.BadEncoding when there is none."""
+    kind, fields = _open(encoded, CONTROL)
+    return _build(kind, fields)
+
+
+def decode_bulk(header: Bytes, payload: bytes | memoryview) -> BulkMessage:
+    """The bulk message with this header and payload, which is kept as it is and not copied.
+
+    Raises BadMessage or codec.BadEncoding, also for a payload after a message that has none.
+    """
+    kind, fields = _open(header, BULK)
+    if kind in (Data, ManifestPart):
+        return _build(kind, [*fields, payload])
+    if memoryview(payload).nbytes:
+        raise BadMessage(f"{kind.__name__} with a payload")
+    return _build(kind, fields)
+
+
+def _open(encoded: Bytes, table: Mapping[int, type[M]]) -> tuple[type[M], list[object]]:
+    match codec.decode(encoded):
+        case [int(number), *fields] if type(number) is int and number in table:
+            return table[number], fields
+        case _:
+            raise BadMessage("not a message of this kind of connection")
+
+
+def _build(kind: type[M], fields: list[object]) -> M:
+    arguments: Any = [_tuples(field) for field in fields]
+    names = kind.__slots__
+    if len(arguments) != len(names):
+        raise BadMessage(f"{kind.__name__} with {len(fields)} fields instead of {len(names)}")
+    return kind(*arguments)
+
+
+def _tuples(value: object) -> object:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
