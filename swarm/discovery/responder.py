@@ -134,7 +134,7 @@ def ip_version(local: Sequence[LocalAddress]) -> IPVersion:
 
 def service_info(announcement: Announcement, local: Sequence[LocalAddress]) -> ServiceInfo:
     """Our service with all its records: PTR, SRV, TXT, and A or AAAA for each address."""
-    name = announcement.instance_name
+    name = announcement.instance
     return AsyncServiceInfo(
         SERVICE_TYPE,
         name,

@@ -7,18 +7,22 @@ project's own CI), LANSWARM_NEED_LAN=1 in the environment makes its absence a fa
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import pytest
 
 from tests.lan.harness import Lan
 from tests.lan.keeper import Unavailable
 
-MakeLan = Callable[..., Lan]
-"""Takes the keyword arguments of `Lan` but for the folder."""
+
+class MakeLan(Protocol):
+    """Makes a `Lan` in a folder of the test's own."""
+
+    def __call__(self, *, hosts: int, mbit: float | None = 200, wan_mbit: float | None = None) -> Lan: ...
 
 
 @cache
@@ -42,8 +46,8 @@ def make_lan(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeLan
         pytest.skip(f"no LAN of namespaces here: {reason}")
     lans: list[Lan] = []
 
-    def make(**options: object) -> Lan:
-        lan = Lan(folder=tmp_path / f"lan{len(lans)}", **options)
+    def make(*, hosts: int, mbit: float | None = 200, wan_mbit: float | None = None) -> Lan:
+        lan = Lan(folder=tmp_path / f"lan{len(lans)}", hosts=hosts, mbit=mbit, wan_mbit=wan_mbit)
         lans.append(lan)
         return lan
 

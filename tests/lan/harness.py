@@ -117,8 +117,8 @@ class Host:
     def readdress(self, number: int) -> None:
         """Change the last part of its IPv4 address, as a new DHCP lease does."""
         old, self.address = self.address, f"10.77.0.{number}"
-        self._ip("addr", "add", f"{self.address}/24", "dev", "e0", "broadcast", "10.77.0.255")
         self._ip("addr", "del", f"{old}/24", "dev", "e0")
+        self._ip("addr", "add", f"{self.address}/24", "dev", "e0", "broadcast", "10.77.0.255")
         self._ip("route", "replace", "224.0.0.0/4", "dev", "e0")
 
     def counters(self) -> Counters:

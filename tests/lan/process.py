@@ -148,6 +148,13 @@ class HostProcess:
             parts += [f"--- {name}", *output.lines[-TAIL_LINES:]]
         return "\n".join(parts)
 
+    @property
+    def pid(self) -> int:
+        """The process's id as the test knows it; AssertionError when it has ended."""
+        pid = self._child()
+        assert pid is not None, f"it has ended\n{self.report()}"
+        return pid
+
     def _child(self) -> int | None:
         """The process that nsenter waits for; None when both have ended."""
         pid = self._popen.pid
