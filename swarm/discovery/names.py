@@ -1,8 +1,9 @@
 """The service instances heard of on the LAN: asked for, resolved, and turned into events.
 
 Runs inside the asyncio loop of `responder`. What a packet says is not believed beyond its form: the
-record must parse, the instance name must be the one derived from the node id in it, the addresses must
-be worth trying. Everything else is passed over without a word, as anyone on the LAN can send it.
+record must parse, the instance name must be the one derived from the node id in it, the protocol
+version must be ours, the addresses must be worth trying. Everything else is passed over without a
+word, as anyone on the LAN can send it.
 """
 
 from __future__ import annotations
@@ -100,20 +101,23 @@ def sighting_of(
     info: AsyncServiceInfo, own: Announcement, local: tuple[LocalAddress, ...]
 ) -> Sighting | None:
     """What a resolved instance says; None when it is ourselves, malformed, or nowhere we could reach."""
-    properties = {key: value for key, value in info.properties.items() if value is not None}
     try:
-        announcement = from_txt(properties, info.port or 0)
+        announcement = from_txt(info.properties, info.port or 0)
     except BadAnnouncement as error:
         log.debug("passed over %s: %s", info.name, error)
         return None
-    if announcement.node_id == own.node_id or announcement.instance.lower() != info.name.lower():
+    node = announcement.node_id
+    if node == own.node_id or announcement.instance.lower() != info.name.lower():
+        return None
+    if announcement.version != own.version:
+        log.info("node %s speaks version %d, this one %d", short(node), announcement.version, own.version)
         return None
     announced = []
     for host in info.parsed_scoped_addresses():
         with suppress(ValueError):
             announced.append(Address(named_zone(host), announcement.port))
     addresses = worth_trying(announced, local, own.port)
-    return Sighting(announcement.node_id, addresses, "mdns") if addresses else None
+    return Sighting(node, addresses, "mdns") if addresses else None
 
 
 def named_zone(host: str) -> str:
