@@ -34,7 +34,7 @@ from swarm.transfer.requests import (
     Roots,
     SourceBytes,
 )
-from swarm.upstreams.endpoint import Endpoint
+from swarm.upstreams.endpoint import endpoints_for
 from swarm.upstreams.huggingface import HuggingFace
 from swarm.upstreams.pool import UpstreamPool
 
@@ -91,8 +91,8 @@ class Node:
         """The hub as this request may ask it; None when it may not be asked at all."""
         if request.offline or self._settings.offline:
             return None
-        urls = request.endpoints or self._settings.endpoints
-        return HuggingFace(self._http, [Endpoint(url, request.token) for url in urls], notify=tell)
+        endpoints = endpoints_for(request.endpoints or self._settings.endpoints, request.token)
+        return HuggingFace(self._http, endpoints, notify=tell)
 
     async def _fetch(
         self, named: Named, files: Sequence[File], hub: HuggingFace | None, report: Callable[[Progress], None]
