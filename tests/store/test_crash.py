@@ -73,7 +73,7 @@ async def check_resumed(store: Store, content: Sample) -> None:
     held = await store.resume(content.blob)
     for index in content.indexes:
         if held.bits >> index & 1:
-            assert await store.read(content.blob, index) == content.chunk(index).data
+            assert await store.read(content.blob, index) == content.part(index)
         else:
             assert await store.read(content.blob, index) is None
 
