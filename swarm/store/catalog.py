@@ -71,7 +71,8 @@ class Catalog:
         """Every snapshot, last seen first. `partial`: bytes held of incomplete content, by digest."""
         rows = self._database.rows(
             "SELECT s.id, s.key, s.hub, s.repo_type, s.repo, s.revision, s.public, s.seen_at,"
-            " TOTAL(p.size), TOTAL(iif(b.id IS NULL, 0, p.size)), TOTAL(p.digest IS NOT NULL AND (b.id IS NULL OR NOT p.marked))"
+            " TOTAL(p.size), TOTAL(CASE WHEN b.id IS NOT NULL THEN p.size END),"
+            " TOTAL(p.digest IS NOT NULL AND (b.id IS NULL OR NOT p.marked))"
             " FROM snapshot s LEFT JOIN part p ON p.snapshot = s.id"
             " LEFT JOIN blob b ON b.digest = p.digest AND b.size = p.size"
             " GROUP BY s.id ORDER BY s.seen_at DESC, s.id DESC"

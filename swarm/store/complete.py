@@ -18,7 +18,7 @@ from protocol.manifest import Blob
 from swarm.sources.interface import Source
 from swarm.store.descriptors import Descriptors, Opened
 from swarm.store.files import hash_file, move, sync_folder
-from swarm.store.layout import DIGEST_ALGORITHMS, StoreLayout
+from swarm.store.layout import StoreLayout
 from swarm.store.schema import Database, batches
 from swarm.store.values import Held
 
@@ -125,11 +125,11 @@ class CompleteBlobs:
         self._descriptors.drop(blob)
         return None
 
-    def unlink(self, digest: bytes) -> bool:
+    def unlink(self, blob: Blob) -> bool:
         """Delete a file whose row is gone; whether there was one."""
-        algorithm = DIGEST_ALGORITHMS[len(digest)]
+        self._descriptors.drop(blob)
         try:
-            os.unlink(self._layout.blob(algorithm, digest))
+            os.unlink(self.place(blob))
         except FileNotFoundError:
             return False
         return True

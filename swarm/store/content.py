@@ -21,7 +21,7 @@ from swarm.store.complete import CompleteBlobs, Verified, renamed
 from swarm.store.descriptors import Descriptors
 from swarm.store.faults import disk_faults
 from swarm.store.files import write_new
-from swarm.store.layout import StoreLayout
+from swarm.store.layout import DIGEST_ALGORITHMS, StoreLayout
 from swarm.store.partial import Partial
 from swarm.store.partials import Partials
 from swarm.store.room import Room
@@ -197,8 +197,9 @@ class Content:
             with self._database.transaction() as cursor:
                 for (digest,) in rows:
                     kept = cursor.execute("SELECT 1 FROM blob WHERE digest = ?", (digest,)).fetchone()
-                    if not kept and self._complete.unlink(digest):
-                        freed += sizes.get(digest, 0)
+                    blob = Blob(DIGEST_ALGORITHMS[len(digest)], digest, sizes.get(digest, 0))
+                    if not kept and self._complete.unlink(blob):
+                        freed += blob.size
                     cursor.execute("DELETE FROM doomed WHERE digest = ?", (digest,))
         return freed
 
