@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import gc
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
 from protocol.chunks import Bytes
+from swarm.cli import demo_hub
 from swarm.cli.demo_repo import Repository
 from swarm.sources.interface import Source
 from swarm.upstreams import http
 from swarm.upstreams.endpoint import Endpoint
 from swarm.upstreams.http import open_client
 from swarm.upstreams.huggingface import HuggingFace
-from swarm.upstreams.pool import UpstreamPool
+from swarm.upstreams.pool import FILES_AT_ONCE, UpstreamPool
 from tests.hub.faults import Faults, FaultyHub
 from tests.upstreams.hubs import CANARY, CHUNK, REPO, Collector, repository, seeded
 
@@ -110,3 +113,21 @@ async def test_an_unread_answer_can_be_closed() -> None:
                 for _ in range(blocks):
                     assert await reply.block()
                 await reply.aclose()
+
+
+async def test_connections_are_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = 0
+    process = demo_hub._Server.process_request
+
+    def counting(self: Any, request: Any, address: Any) -> None:
+        nonlocal opened
+        opened += 1
+        process(self, request, address)
+
+    monkeypatch.setattr(demo_hub._Server, "process_request", counting)
+    files: dict[str, bytes | Path] = {f"part-{number:02}.bin": b"%d" % number for number in range(50)}
+    with FaultyHub(repositories=[Repository(REPO, files)]) as running:
+        async with open_client() as client:
+            await fetch(HuggingFace(client, [Endpoint(running.url)]))
+    assert len(running.requests) == 2 + 2 * 50
+    assert opened <= 2 * FILES_AT_ONCE, "eight to the hub, eight to the store"
