@@ -133,7 +133,7 @@ REFUSED: dict[str, Callable[[], Any]] = {
 
 def largest_messages() -> list[ControlMessage | BulkMessage]:
     """Of each message that can be long, the one with the longest encoding."""
-    spans = tuple((MAX_CHUNKS - 2 * limits.MAX_RANGES + 2 * i, 1) for i in range(limits.MAX_RANGES))
+    spans = tuple((1_000_000 + 600 * i, 300) for i in range(limits.MAX_RANGES))
     chunk, name = MAX_CHUNKS - 1, "x" * limits.MAX_NAME
     addresses = ("x" * limits.MAX_ADDRESS,) * limits.MAX_ADDRESSES
     return [
