@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.manifest import BadManifest
@@ -64,6 +64,7 @@ def test_large_files_are_named_by_their_content_and_not_by_their_pointer() -> No
     assert (str(file.blob), file.blob.size) == (f"sha256:{'ab' * 32}", 700)
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_anything_is_either_read_or_refused(value: object) -> None:
     for parse in (parse_info, parse_page):

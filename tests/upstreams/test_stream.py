@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.limits import KIB
@@ -55,6 +55,7 @@ def test_what_cannot(status: int, headers: dict[str, str]) -> None:
         held_range(status, httpx.Headers(headers), RUN)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40), st.sampled_from([200, 206]))
 def test_any_header_is_either(told: str, status: int) -> None:
     try:
