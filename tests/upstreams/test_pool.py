@@ -255,6 +255,16 @@ async def test_a_hub_that_asks_to_wait_too_long_is_not_waited_for(autojump_clock
         assert upstream.usable
 
 
+async def test_a_hub_that_always_says_soon_is_not_asked_for_ever(autojump_clock: MockClock) -> None:
+    one = site("hub", big(4))
+    async with Hubs(hub=one) as hub:
+        snapshot = (await hub.resolve(REPO)).snapshot
+        one.set({"status": 429, "headers": {"Retry-After": "0"}})
+        with pytest.raises(SourceFailed, match="too many requests"):
+            await UpstreamPool(hub, snapshot).fetch(range(4), Collector())
+    assert trio.current_time() == pool.PATIENCE_SECONDS
+
+
 async def test_a_hub_that_went_away_is_tried_for_a_while(autojump_clock: MockClock) -> None:
     hubs = Hubs(hub=site("hub", big(4)))
     async with hubs as hub:
@@ -294,6 +304,24 @@ async def test_a_hub_that_ignores_ranges_sends_each_file_once(fault: dict[str, b
         got.check(snapshot)
         assert one.sent.total() == 40 * CHUNK
         await upstream.aclose()
+
+
+async def test_runs_wait_for_a_slow_first_answer_and_then_go_on_side_by_side(
+    autojump_clock: MockClock,
+) -> None:
+    one = site("hub", big())
+    async with Hubs(hub=one) as hub:
+        snapshot = (await hub.resolve(REPO)).snapshot
+        one.faults.delay = http.ANSWER_SECONDS - 1
+        upstream = UpstreamPool(hub, snapshot)
+        got = Collector()
+        async with trio.open_nursery() as nursery:
+            for first in range(0, 40, 10):
+                nursery.start_soon(upstream.fetch, range(first, first + 10), got)
+            await trio.sleep(2 * one.faults.delay - 0.5)
+            one.faults.delay = 0
+    got.check(snapshot)
+    assert trio.current_time() == 2 * (http.ANSWER_SECONDS - 1), "the hub's answer and its store's, once"
 
 
 async def test_what_is_missing_in_between_is_skipped() -> None:
@@ -480,6 +508,31 @@ async def test_a_crawling_stream_is_left_for_one_never_tried(autojump_clock: Moc
         snapshot, got = await fetched(hub)
     got.check(snapshot)
     assert trio.current_time() < 12
+
+
+async def test_a_slow_stream_is_not_left_for_one_that_lacks_the_file(autojump_clock: MockClock) -> None:
+    source = Repository(REPO, {"big.bin": seeded(8 * CHUNK), "other.bin": seeded(40 * CHUNK, seed=2)})
+    slow = site("slow", source)
+    fast = site("fast", source, faults=Faults(lacks="big.bin", rate=100 * CHUNK))
+    async with Hubs(slow=slow, fast=fast) as hub:
+        snapshot = (await hub.resolve(REPO)).snapshot
+        upstream = UpstreamPool(hub, snapshot)
+        got = Collector()
+        await upstream.fetch(range(8, 28), got)
+        await upstream.fetch(range(28, 48), got)
+        slow.faults.rate = CHUNK / 10
+        await upstream.fetch(range(8), got)
+    got.check(snapshot)
+    assert slow.sent[f"{REPO}/big.bin"] == 8 * CHUNK, "nothing was begun again"
+
+
+async def test_all_may_stall_but_the_last(autojump_clock: MockClock) -> None:
+    source, stalled = big(), Faults(stall_after=0)
+    a, b, c = (site(name, source, faults=stalled) for name in ("a", "b", "c"))
+    async with Hubs(a=a, b=b, c=c, d=site("d", source)) as hub:
+        _, got = await fetched(hub)
+    assert set(got.sources) == {url("d")}
+    assert trio.current_time() == 3 * http.STALL_SECONDS
 
 
 async def test_an_avoided_endpoint_is_left_in_the_middle_of_a_range(autojump_clock: MockClock) -> None:
