@@ -15,6 +15,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 from protocol.bits import from_members, members, minus, single
@@ -149,16 +150,20 @@ class World:
             flow.queue.popleft()
         host.busy = True
         sent_at = self.now + size / host.up
-        receiver = flow.node.host
         latency = self.hub_latency if host is self.hub else self.latency
-        begins = max(self.now + latency, receiver.down_free_at)
-        receiver.down_free_at = max(begins + size / receiver.down, sent_at + latency)
         self.at(sent_at, lambda: self._sent(host))
-        self.at(receiver.down_free_at, lambda: self._taken(flow, order, chunk, size, last))
+        self.at(sent_at + latency, lambda: self._reached(flow, order, chunk, size, last))
 
     def _sent(self, host: Host) -> None:
         host.busy = False
         self._pump(host)
+
+    def _reached(self, flow: Flow, order: int, chunk: int, size: int, last: bool) -> None:
+        """The last byte of a piece is at the receiver's link, which may be busy with others."""
+        receiver = flow.node.host
+        took = size / receiver.down
+        receiver.down_free_at = max(self.now, receiver.down_free_at + took)
+        self.at(receiver.down_free_at, lambda: self._taken(flow, order, chunk, size, last))
 
     def _taken(self, flow: Flow, order: int, chunk: int, size: int, last: bool) -> None:
         flow.in_flight -= size
@@ -394,6 +399,11 @@ class Node:
 
         self.world.after(self.world.latency, answer)
 
+    def attest(self, peer: Node, bits: int) -> None:
+        """The peer hears the digests of what came from upstream."""
+        if not self.mute:
+            peer.learn(bits)
+
     def learn(self, bits: int) -> None:
         if minus(bits, self.known):
             self.known |= bits
@@ -417,9 +427,7 @@ class Node:
             self.known |= single(chunk)
             for other in sorted(self.links):
                 peer = self.world.nodes[other]
-                self.world.after(
-                    self.world.latency, lambda peer=peer: None if self.mute else peer.learn(single(chunk))
-                )
+                self.world.after(self.world.latency, partial(self.attest, peer, single(chunk)))
         self.tell_all(ev.PeerHas(self.id, single(chunk)))
         self.step(ev.Stored(chunk, source))
 

@@ -74,7 +74,12 @@ def test_with_nobody_to_fetch_it_ends_with_stuck(seed: int) -> None:
     lacking = world.random.getrandbits(world.lengths.total) | 1
     full = (1 << world.lengths.total) - 1
     nodes = [
-        world.add(number, up=100 * MBIT, have=world.random.getrandbits(world.lengths.total) & (full ^ lacking), can_fetch=False)
+        world.add(
+            number,
+            up=100 * MBIT,
+            have=world.random.getrandbits(world.lengths.total) & (full ^ lacking),
+            can_fetch=False,
+        )
         for number in range(1, 5)
     ]
     for node in nodes:
