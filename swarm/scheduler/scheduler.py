@@ -167,7 +167,7 @@ class Scheduler:
         return self._call_off(event.peer, event.bits)
 
     def _peer_lease(self, event: ev.PeerLease, now: float) -> list[Command]:
-        self._lease.heard(event.peer, event.held, event.fetched, now)
+        self._lease.heard(event.peer, event.held, now)
         return []
 
     def _peer_fetching(self, event: ev.PeerFetching, now: float) -> list[Command]:

@@ -97,7 +97,7 @@ class World:
         return node
 
     def run(self, until: Callable[[], bool], limit: float = 600.0) -> float:
-        """Go on until the condition holds; its time. AssertionError after `limit` seconds or if all is quiet."""
+        """Go on until the condition holds; its time. AssertionError after `limit` s or if all is quiet."""
         while not until():
             assert self._queue, "nothing will ever happen again"
             self.now, _, action = heapq.heappop(self._queue)
@@ -424,7 +424,7 @@ class Node:
             return
         self.have |= single(chunk)
         if source == UPSTREAM:
-            self.known |= single(chunk)
+            self.learn(single(chunk))
             for other in sorted(self.links):
                 peer = self.world.nodes[other]
                 self.world.after(self.world.latency, partial(self.attest, peer, single(chunk)))

@@ -62,8 +62,8 @@ def test_nobody_hangs(seed: int) -> None:
     for _ in range(world.random.randrange(12)):
         world.at(world.random.uniform(0.2, 8.0), lambda: disturb(world))
     world.at(8.6, lambda: None)
-    world.run(lambda: world.now > 8.5, limit=120)
-    world.run_to_end(limit=120)
+    world.run(lambda: world.now > 8.5, limit=200)
+    world.run_to_end(limit=200)
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
