@@ -105,7 +105,7 @@ class PeerTable:
                 candidate.node_id = node_id
             if via == "static":
                 candidate.via = via
-            if via != "exchange":
+            if via != "exchange" and candidate.failures:
                 soon = max(now, candidate.dialled_at + SIGHTING_RETRY_SECONDS)
                 candidate.retry_at = min(candidate.retry_at, soon)
 

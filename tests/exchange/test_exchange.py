@@ -14,7 +14,7 @@ from swarm.exchange.interfaces import PeerMessage
 from swarm.sources.address import Address
 from swarm.sources.interface import SourceFailed
 from tests.exchange.memory import MemoryNetwork
-from tests.exchange.nodes import Content, Node, Offer, Seen, heard, nodes
+from tests.exchange.nodes import Content, Node, Offer, Seen, heard, nodes, unwanted
 
 
 async def test_two_nodes_that_see_each_other_need_one_connection(autojump_clock: MockClock) -> None:
@@ -257,7 +257,7 @@ async def test_no_link_no_source(autojump_clock: MockClock) -> None:
     async with nodes(MemoryNetwork(), 2) as (one, two):
         one.shelf.add(Offer(content, 0))
         with one.exchange.join(content.key, content.digest) as topic, pytest.raises(SourceFailed) as failed:
-            await topic.source(two.id).fetch([0], pytest.fail)
+            await topic.source(two.id).fetch([0], unwanted)
         assert failed.value.lasting
 
 
