@@ -111,7 +111,8 @@ def test_no_more_links_than_the_limit() -> None:
     assert table.next_dial(100) == math.inf
     table.failed(at(0), 100)
     assert len(table.dials(100)) == 1
-    for number in range(3):
+    for number in range(6):
+        assert table.admits(LARGE, 100) is None
         table.link_up(NodeId(bytes([10 + number]) * 32), None, 100)
     assert table.admits(LARGE, 100) is not None
     assert table.admits(NodeId(bytes([10]) * 32), 100) is None
