@@ -300,9 +300,13 @@ async def test_what_peers_say_of_others_is_weighed(autojump_clock: MockClock) ->
 async def test_a_full_node_is_not_dialled_every_second(autojump_clock: MockClock) -> None:
     lan = MemoryNetwork()
     one, two, other = Raw(lan, 98), Raw(lan, 99), Node(lan, 5)
-    async with nodes(lan, 1, max_links=1) as (node,):
-        async with one.dialled(node, "control"), two.dialled(node, "control"), other.running():
-            other.exchange.sighting(Seen(node.id, (node.address,)))
-            await trio.sleep(300)
-            assert 8 <= len([host for host, _ in lan.dialled if host == other.host]) <= 20
-            assert node.linked == {one.id, two.id}
+    async with (
+        nodes(lan, 1, max_links=1) as (node,),
+        one.dialled(node, "control"),
+        two.dialled(node, "control"),
+        other.running(),
+    ):
+        other.exchange.sighting(Seen(node.id, (node.address,)))
+        await trio.sleep(300)
+        assert 8 <= len([host for host, _ in lan.dialled if host == other.host]) <= 20
+        assert node.linked == {one.id, two.id}
