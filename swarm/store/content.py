@@ -7,6 +7,7 @@ lost between them. Blocking; runs in worker threads.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -22,11 +23,14 @@ from swarm.store.descriptors import Descriptors
 from swarm.store.faults import disk_faults
 from swarm.store.files import write_new
 from swarm.store.layout import DIGEST_ALGORITHMS, StoreLayout
-from swarm.store.partial import Partial
+from swarm.store.partial import Gone, Partial
 from swarm.store.partials import Partials
 from swarm.store.room import Room
 from swarm.store.schema import Database
 from swarm.store.values import Held, Mismatch
+
+BEGINNING: Final = 16
+"""Blobs that may begin, or be hashed because the index does not know them, at one time."""
 
 UNLINKED_AT_ONCE: Final = 256
 """Files removed in one transaction: others get to the index in between."""
@@ -59,6 +63,7 @@ class Content:
         self._complete = CompleteBlobs(database, layout, self._descriptors, boot, damaged)
         self._room = Room(layout.root)
         self._numbers = itertools.count(1)
+        self._beginning = [threading.Lock() for _ in range(BEGINNING)]
 
     # --- what is there ------------------------------------------------------------------------------
 
@@ -77,13 +82,18 @@ class Content:
 
     def _open(self, blob: Blob) -> Partial | None:
         """The partial blob, with what an earlier process left of it; None when the blob is complete."""
-        partial = self._partials.get(blob)
-        if partial is None:
-            if self._complete.look_up([blob]) or self._take_stray(blob):
-                return None
-            partial = self._partials.make(blob)
-        partial.load()
+        partial = self._partials.get(blob) or self._begin(blob)
+        if partial:
+            partial.load()
         return partial
+
+    def _begin(self, blob: Blob) -> Partial | None:
+        """A partial blob that nobody uses yet. One that was in use until now is complete or removed."""
+        with self._beginning[blob.digest[0] % len(self._beginning)]:
+            partial = self._partials.get(blob)
+            if partial is None and not self._complete.look_up([blob]) and not self._take_stray(blob):
+                partial = self._partials.make(blob)
+            return partial
 
     def _take_stray(self, blob: Blob) -> bool:
         taken = self._complete.take_stray(blob, lambda: self._partials.left_provenance(blob))
@@ -158,6 +168,7 @@ class Content:
             partial.discard(indexes)
 
     def commit(self, blob: Blob) -> str:
+        """Two calls at once are fine: the one that comes second finds the file in its place."""
         place = self._complete.place(blob)
         if not blob.chunk_count:
             self.put_whole([(blob, b"", Source("local", place))])
@@ -169,7 +180,9 @@ class Content:
             raise StoreError(f"{blob} is not all there", "Run it again: what is missing is fetched.")
         try:
             self._enter(partial)
-        except FileNotFoundError as fault:
+        except Gone as fault:
+            if self._complete.look_up([blob]):
+                return place
             self._partials.delete(blob)
             raise StoreError(f"{blob} was deleted while it arrived", "Run it again.") from fault
         self._partials.delete(blob)
