@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from blake3 import blake3
@@ -136,31 +138,48 @@ class Content:
 
     def put_whole(self, items: Sequence[tuple[Blob, Bytes, Source]]) -> None:
         """Raises Mismatch for those that are wrong; the others are stored."""
+        wrong: list[Blob] = []
+        fresh: dict[Blob, Verified] = {}
         known = self._complete.look_up({blob for blob, _, _ in items})
-        wrong, written = [], {}
-        for blob, data, source in items:
-            if blob in known or blob in written:
-                continue
-            try:
-                whole = WholeBlob(blob, data)
-            except WrongBytes:
-                wrong.append(blob)
-            else:
-                written[blob] = self._write(whole, source)
-        self._complete.enter(tuple(written.values()))
-        for blob in written:
+        with self._temporaries() as new:
+            for blob, data, source in items:
+                if blob in known or blob in fresh:
+                    continue
+                try:
+                    whole = WholeBlob(blob, data)
+                except WrongBytes:
+                    wrong.append(blob)
+                else:
+                    fresh[blob] = self._write(whole, source, new())
+            self._complete.enter(tuple(fresh.values()))
+        for blob in fresh:
             self._partials.delete(blob)
         if wrong:
             raise Mismatch(*wrong)
 
-    def _write(self, whole: WholeBlob, source: Source) -> Verified:
+    @contextmanager
+    def _temporaries(self) -> Iterator[Callable[[], Path]]:
+        """Names for new files; if things go wrong, those that still have them are removed."""
+        given: list[Path] = []
+
+        def new() -> Path:
+            given.append(self._layout.new(next(self._numbers)))
+            return given[-1]
+
+        try:
+            yield new
+        except BaseException:
+            for path in given:
+                path.unlink(missing_ok=True)
+            raise
+
+    def _write(self, whole: WholeBlob, source: Source, temporary: Path) -> Verified:
         blob, data = whole.blob, whole.data
-        temporary = str(self._layout.new(next(self._numbers)))
         self._room.take(blob.size, blob.size)
         with disk_faults(self._layout.root, blob.size):
-            stamp = write_new(data, temporary, sync=not self._boot)
+            stamp = write_new(data, str(temporary), sync=not self._boot)
         packed = blake3(data).digest() if blob.chunk_count else b""
-        return Verified(blob, packed, stamp, self._boot, {source: blob.size}, renamed(temporary))
+        return Verified(blob, packed, stamp, self._boot, {source: blob.size}, renamed(str(temporary)))
 
     def discard(self, blob: Blob, indexes: Iterable[int]) -> None:
         partial = self._open(blob)
