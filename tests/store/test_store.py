@@ -267,6 +267,15 @@ async def test_a_snapshot_is_found_by_key_commit_and_name(store: Store, clock: C
     assert await store.find("hf", "model", "org/model", "v2") is None
 
 
+async def test_what_the_hub_said_once_stays_published(store: Store) -> None:
+    snapshot = snapshot_of({"f": SMALL})
+    for published, expected in [(False, False), (True, True), (False, True)]:
+        await store.remember(snapshot, public=True, published=published)
+        stored = await store.snapshot(snapshot.key)
+        assert stored is not None
+        assert stored.published is expected
+
+
 async def test_a_name_means_the_snapshot_it_was_last_told_for(store: Store, clock: Clock) -> None:
     old = snapshot_of({"a": SMALL}, commit="1" * 40)
     new = snapshot_of({"a": BIG}, commit="2" * 40)
