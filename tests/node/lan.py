@@ -91,25 +91,27 @@ class Line:
 
     @property
     def usable(self) -> bool:
-        return not self.hub.down
+        return not self.hub.down and self._mirror() is not None
 
     def avoid(self, source: Source, seconds: float) -> None:
         self._avoided[source.name] = trio.current_time() + seconds
 
-    def _mirror(self) -> str:
-        return min(self.mirrors, key=lambda name: self._avoided.get(name, 0.0) > trio.current_time())
+    def _mirror(self) -> str | None:
+        """The first that is not avoided."""
+        now = trio.current_time()
+        return next((name for name in self.mirrors if self._avoided.get(name, 0.0) <= now), None)
 
     async def fetch(self, chunks: Sequence[int], deliver: Deliver) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._fetch, chunks, deliver)
-        if self.hub.down:
+        if not self.usable:
             raise SourceFailed(Source("upstream", self.mirrors[0]), "out of reach", lasting=True)
 
     async def _fetch(self, chunks: Sequence[int], deliver: Deliver) -> None:
         for chunk in chunks:
-            if self.hub.down:
-                return
             mirror = self._mirror()
+            if mirror is None or self.hub.down:
+                return
             data = await self.hub.send(mirror, chunk)
             await deliver(Source("upstream", mirror), chunk, data)
 
@@ -130,7 +132,7 @@ class Killed(Exception):
 
 
 class Node:
-    """A whole node. `line` None: it may not go upstream."""
+    """A whole node. `hub` None: it may not go upstream."""
 
     def __init__(
         self,
@@ -147,7 +149,8 @@ class Node:
         self.id = me.node_id
         self.source = Source("peer", to_text(me.node_id))
         self.store = store
-        self.line = Line(hub, mirrors=mirrors) if hub else None
+        self._hub = hub
+        self._mirrors = mirrors
         began = trio.current_time()
         self.transfers = Transfers(
             store, me, InlineWorkers(), lambda: max(MIN_SETTLE, began + SETTLE - trio.current_time())
@@ -180,8 +183,9 @@ class Node:
 
     async def _get(self, content: Content, names: Sequence[str], public: bool) -> None:
         files = [file for file in content.snapshot.files if not names or file.path in names]
+        line = Line(self._hub, mirrors=self._mirrors) if self._hub else None
         await self.store.remember(content.snapshot, public=public, revisions=["main"])
-        async with self.transfers.use(content.snapshot, self.line, public=public) as transfer:
+        async with self.transfers.use(content.snapshot, line, public=public) as transfer:
             try:
                 await transfer.want(files)
             finally:
@@ -281,10 +285,10 @@ class Lan:
         self.nodes.pop(number).kill()
         await trio.testing.wait_all_tasks_blocked()
 
-    async def restart(self, number: int, *, mirrors: Sequence[str]) -> Node:
-        """The same node again, with other mirrors."""
+    async def restart(self, number: int, *, upload: float | None = None, mirrors: Sequence[str] = ()) -> Node:
+        """The same node again, with another line to its peers or other mirrors."""
         await self.crash(number)
-        return await self.start(number, mirrors=mirrors)
+        return await self.start(number, upload=upload, mirrors=mirrors)
 
     def first_in_rank(self) -> int:
         """Who will be the origin of the content if all these nodes want it."""
