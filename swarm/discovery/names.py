@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from zeroconf import ServiceStateChange, Zeroconf
-from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo
+from zeroconf import ServiceInfo
 
-from protocol.announce import SERVICE_TYPE, Announcement, BadAnnouncement, from_txt
+from protocol.announce import Announcement, BadAnnouncement, from_txt
 from protocol.ids import NodeId, short
 from swarm.discovery.local import LocalAddress, interface_name
 from swarm.discovery.reachable import worth_trying
@@ -26,80 +25,59 @@ from swarm.sources.address import Address
 
 log = logging.getLogger(__name__)
 
-RESOLVE_MS: Final = 3000
-"""For the address and port of a name we have heard: zeroconf asks three times within this."""
-
 MAX_NAMES: Final = 1024
 """Instances followed at a time: far more than a LAN has nodes, and a bound on what a flood can cost."""
 
 Report = Callable[[Event], None]
 
+Resolve = Callable[[str], Awaitable[Sighting | None]]
+"""Find out what an instance name stands for; None when nobody answers, or nothing of use to us."""
+
 
 class Names:
-    """Follows every instance of our service type, one resolving task each while there is something new."""
+    """Follows instance names: one task each for as long as there is something new to resolve."""
 
-    def __init__(self, zeroconf: Zeroconf, own: Announcement, report: Report) -> None:
-        self._zeroconf = zeroconf
-        self._own = own
+    def __init__(self, resolve: Resolve, report: Report) -> None:
+        self._resolve = resolve
         self._report = report
-        self._local: tuple[LocalAddress, ...] = ()
         self._nodes: dict[str, NodeId] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._browser: AsyncServiceBrowser | None = None
+        self._news: set[str] = set()
 
-    async def browse(self, local: tuple[LocalAddress, ...]) -> None:
-        """Ask the LAN anew, and report again what is already known, for these addresses of ours."""
-        await self._stop_browser()
-        self._local = local
-        self._browser = AsyncServiceBrowser(self._zeroconf, SERVICE_TYPE, handlers=[self._heard])
+    def heard(self, name: str) -> None:
+        """There is such an instance, or its records changed. A name beyond MAX_NAMES is passed over."""
+        if name in self._tasks:
+            self._news.add(name)
+        elif name in self._nodes or len(self._nodes.keys() | self._tasks.keys()) < MAX_NAMES:
+            task = asyncio.create_task(self._follow(name))
+            self._tasks[name] = task
+            task.add_done_callback(lambda _done: self._tasks.pop(name, None))
+
+    def gone(self, name: str) -> None:
+        """The instance said goodbye, or its records ran out."""
+        if task := self._tasks.get(name):
+            task.cancel()
+        if node := self._nodes.pop(name, None):
+            self._report(Vanished(node))
 
     async def close(self) -> None:
-        """Stop asking, and drop what is being resolved."""
-        await self._stop_browser()
+        """Drop what is being resolved."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _stop_browser(self) -> None:
-        if self._browser is not None:
-            await self._browser.async_cancel()
-            self._browser = None
-
-    def _heard(
-        self, zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
-    ) -> None:
-        if state_change is ServiceStateChange.Removed:
-            self._gone(name)
-        elif name not in self._tasks and (name in self._nodes or self._has_room()):
-            task = asyncio.create_task(self._resolve(name))
-            self._tasks[name] = task
-            task.add_done_callback(lambda _done: self._tasks.pop(name, None))
-
-    def _has_room(self) -> bool:
-        return len(self._nodes) + len(self._tasks) < MAX_NAMES
-
-    def _gone(self, name: str) -> None:
-        if task := self._tasks.get(name):
-            task.cancel()
-        if node := self._nodes.pop(name, None):
-            log.debug("%s said goodbye", short(node))
-            self._report(Vanished(node))
-
-    async def _resolve(self, name: str) -> None:
-        info = AsyncServiceInfo(SERVICE_TYPE, name)
-        if not await info.async_request(self._zeroconf, RESOLVE_MS):
-            return
-        sighting = sighting_of(info, self._own, self._local)
-        if sighting is None or sighting.node_id is None:
-            return
-        self._nodes[name] = sighting.node_id
-        self._report(sighting)
+    async def _follow(self, name: str) -> None:
+        self._news.add(name)
+        while name in self._news:
+            self._news.discard(name)
+            sighting = await self._resolve(name)
+            if sighting is not None and sighting.node_id is not None:
+                self._nodes[name] = sighting.node_id
+                self._report(sighting)
 
 
-def sighting_of(
-    info: AsyncServiceInfo, own: Announcement, local: tuple[LocalAddress, ...]
-) -> Sighting | None:
+def sighting_of(info: ServiceInfo, own: Announcement, local: tuple[LocalAddress, ...]) -> Sighting | None:
     """What a resolved instance says; None when it is ourselves, malformed, or nowhere we could reach."""
     try:
         announcement = from_txt(info.properties, info.port or 0)

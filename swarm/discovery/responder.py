@@ -11,22 +11,28 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
-from zeroconf import Error, IPVersion, ServiceInfo
-from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
+from zeroconf import Error, IPVersion, ServiceInfo, ServiceStateChange, Zeroconf
+from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from protocol.announce import SERVICE_TYPE, Announcement
 from swarm.discovery.local import LocalAddress
-from swarm.discovery.names import Names, Report
+from swarm.discovery.names import Names, Report, sighting_of
+from swarm.discovery.sightings import Sighting
 from swarm.sources.address import is_loopback
 
 logging.getLogger("zeroconf").setLevel(logging.ERROR)
 """It warns, with a traceback, of every address that went away between two looks: no news to anyone."""
 
-BROWSE_AGAIN_SECONDS: Final = 60.0
-"""Between two rounds of questions. A browser asks only as it starts and when records run out, so two
-nodes that started while the switch between them was down would not find each other for an hour."""
+BROWSE_AGAIN_SECONDS = 60.0
+"""Between two rounds of questions; what is known is reported again with each. A browser asks only as it
+starts and when records run out, so two nodes that started while the switch between them was down would
+not find each other for an hour."""
+
+RESOLVE_MS: Final = 3000
+"""For the address and port of a name we have heard: zeroconf asks three times within this."""
 
 GOODBYE_SECONDS: Final = 5.0
 """For the three goodbye packets, which take 250 ms; more only on a machine that is badly overloaded."""
@@ -48,7 +54,7 @@ class Responder:
         report: Report,
         ready: Callable[[], None],
     ) -> None:
-        """`report` and `ready` (announced, and listening) are called in the thread of `run`."""
+        """`report`, and `ready` each time that it begins to listen, are called in the thread of `run`."""
         self._announcement = announcement
         self._local = local
         self._report = report
@@ -79,12 +85,10 @@ class Responder:
 
     async def _serve(self) -> None:
         zeroconf = open_zeroconf(self._local)
-        names = Names(zeroconf.zeroconf, self._announcement, self._report)
+        names = Names(partial(self._resolve, zeroconf), self._report)
         try:
             info = service_info(self._announcement, self._local)
             await zeroconf.async_register_service(info, cooperating_responders=True)
-            await names.browse(self._local)
-            self._ready()
             await self._obey(zeroconf, names)
         finally:
             await names.close()
@@ -92,18 +96,40 @@ class Responder:
                 await zeroconf.async_close()
 
     async def _obey(self, zeroconf: AsyncZeroconf, names: Names) -> None:
+        """Ask the LAN time and again, and do as commanded, until told to stop."""
         while True:
-            command: Command = self._local
-            with suppress(TimeoutError):
-                async with asyncio.timeout(BROWSE_AGAIN_SECONDS):
-                    command = await self._commands.get()
+            async with AsyncServiceBrowser(zeroconf.zeroconf, SERVICE_TYPE, handlers=[handler_for(names)]):
+                self._ready()
+                command = await self._command_within(BROWSE_AGAIN_SECONDS)
             if command is None:
                 return
             if command != self._local:
                 self._local = command
                 await zeroconf.async_update_service(service_info(self._announcement, command))
                 await zeroconf.async_update_interfaces(sockets_for(command), ip_version(command))
-            await names.browse(self._local)
+
+    async def _command_within(self, seconds: float) -> Command:
+        """The next command; when none comes in time, the one to go on with the addresses there are."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                return await self._commands.get()
+        return self._local
+
+    async def _resolve(self, zeroconf: AsyncZeroconf, name: str) -> Sighting | None:
+        info = await zeroconf.async_get_service_info(SERVICE_TYPE, name, timeout=RESOLVE_MS)
+        return sighting_of(info, self._announcement, self._local) if info else None
+
+
+def handler_for(names: Names) -> Callable[[Zeroconf, str, str, ServiceStateChange], None]:
+    """What a browser calls for each change. (zeroconf passes the arguments by these names.)"""
+
+    def handle(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
+        if state_change is ServiceStateChange.Removed:
+            names.gone(name)
+        else:
+            names.heard(name)
+
+    return handle
 
 
 def open_zeroconf(local: Sequence[LocalAddress]) -> AsyncZeroconf:

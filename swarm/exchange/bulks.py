@@ -2,8 +2,8 @@
 
 The side that dialled the control connection opens it as soon as the two share a topic, as it has shown
 that it can reach the other; the other side gives it a head start before it dials itself. Should both
-open one, both stay, and new orders go over the one dialled by the smaller id. A bulk connection needs a
-control connection beside it and ends with it.
+dial at once, both connections may stay; orders go over the one dialled by the smaller id. A bulk
+connection needs a control connection beside it and ends with it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from swarm.sources.interface import Source, SourceFailed
 
 ORPHAN_SECONDS: Final = 5.0
 """How long a bulk connection waits for the control connection it belongs to, which was dialled first."""
+
+MAX_ORPHANS: Final = 32
+"""Bulk connections that wait so: one for each link a node may have."""
 
 HEAD_START_SECONDS: Final = 1.0
 """How long the side that was dialled waits for the other's bulk connection before it dials one itself."""
@@ -140,9 +143,10 @@ class Bulks:
 
     async def accepted(self, link: Link) -> None:
         """Run a connection that the peer dialled, until it ends."""
-        with trio.move_on_after(ORPHAN_SECONDS):
-            while self._pairs.dialled(link.node_id) is None:
-                await self._control_up.park()
+        if self._control_up.statistics().tasks_waiting < MAX_ORPHANS:
+            with trio.move_on_after(ORPHAN_SECONDS):
+                while self._pairs.dialled(link.node_id) is None:
+                    await self._control_up.park()
         if self._pairs.dialled(link.node_id) is None:
             await link.close()
         else:
@@ -170,11 +174,15 @@ class Bulks:
         except CannotConnect as error:
             self._settle(peer, opening, f"no bulk connection: {error}")
             return
-        if link.node_id != peer or self._pairs.dialled(peer) is None:
+        if link.node_id == peer and self._pairs.dialled(peer) is not None and not self._surplus(peer):
+            await self._run(link, mine=True)
+        else:
             await link.close()
-            self._settle(peer, opening, "no bulk connection: another node answers at its address")
-            return
-        await self._run(link, mine=True)
+            self._settle(peer, opening, "no bulk connection: the peer is no longer at its address")
+
+    def _surplus(self, peer: NodeId) -> bool:
+        """Would a connection dialled by this node be one that orders do not go over?"""
+        return self._me > peer and self.best(peer) is not None
 
     def _settle(self, peer: NodeId, opening: _Opening, failure: str = "") -> None:
         opening.settle("" if self.best(peer) else failure)

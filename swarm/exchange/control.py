@@ -18,6 +18,7 @@ import trio
 from protocol.ids import NodeId, SnapshotKey
 from protocol.messages import (
     Absent,
+    BadMessage,
     Claims,
     Fetching,
     Found,
@@ -40,6 +41,7 @@ from swarm.exchange.link import Link
 from swarm.exchange.outbox import Message
 from swarm.exchange.serving import open_topic
 from swarm.exchange.spans import map_segments
+from swarm.sources.address import Address
 
 PING_SECONDS: Final = 5.0
 """Silence after which a peer is asked for a sign of life."""
@@ -96,17 +98,25 @@ Job = _Announce | NeedClaims | Lookup
 
 
 class ControlSession:
-    """One control connection. `mine`: this node dialled it. `replaced`: another takes its place.
+    """One control connection. `mine`: this node dialled it. `address`: where the peer can be dialled.
 
-    `audience`: topics in which the peer wants to hear of this node. `finished` is set once all traces of
-    the session are gone.
+    `replaced`: another connection takes its place. `audience`: topics in which the peer wants to hear of
+    this node. `finished` is set once all traces of the session are gone.
     """
 
     def __init__(
-        self, link: Link, catalog: Catalog, hub: Hub, *, mine: bool, clock: Callable[[], float]
+        self,
+        link: Link,
+        address: Address | None,
+        catalog: Catalog,
+        hub: Hub,
+        *,
+        mine: bool,
+        clock: Callable[[], float],
     ) -> None:
         self.link = link
         self.peer = link.node_id
+        self.address = address
         self.mine = mine
         self.since = clock()
         self.replaced = False
@@ -241,7 +251,10 @@ class ControlSession:
             log.warning("cannot look a name up for a peer: %s", error)
             found = None
         topic, commit = found or (None, "")
-        self.link.post(Found(question.request, topic, commit))
+        try:
+            self.link.post(Found(question.request, topic, commit))
+        except BadMessage:  # a commit that no message can carry
+            self.link.post(Found(question.request, None, ""))
 
     # --- keepalive -----------------------------------------------------------------------------------
 

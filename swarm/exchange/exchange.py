@@ -1,8 +1,8 @@
 """Links and messages of one node: finds peers, keeps links, and is where transfers meet them.
 
-`run` holds the listener, the dialler and one task for each connection; nothing outlives it. Decisions
-about whom to dial and which connection stays are the table's (`peers`), what a message means is the
-control session's (`control`), chunk bytes are the bulk connections' (`bulks`, `bulk`).
+`run` holds the listener, the dialler and one task for each connection; nothing outlives it. Whom to dial
+and which connection stays is decided in `peers` and done in `sessions`; what a message means is the
+control session's business (`control`), chunk bytes are the bulk connections' (`bulks`, `bulk`).
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from protocol.signing import Identity
 from swarm.errors import UsageError
 from swarm.exchange.bulk import BulkLink
 from swarm.exchange.bulks import Bulks
-from swarm.exchange.connector import CannotConnect, Connector
+from swarm.exchange.connector import Connector
 from swarm.exchange.control import ControlSession
 from swarm.exchange.gossip import hints, introductions
 from swarm.exchange.interfaces import Catalog, Limiter, Network, PeerInfo, PeerMessage
 from swarm.exchange.link import HandshakeFailed, Link
 from swarm.exchange.lookups import Answer, Lookups
-from swarm.exchange.peers import MAX_LINKS, PeerTable, second_connection
+from swarm.exchange.peers import MAX_LINKS, PeerTable
 from swarm.exchange.serving import open_topic
+from swarm.exchange.sessions import Sessions
 from swarm.exchange.topics import DigestOf, Sayable, Topic
 from swarm.sources.address import Address
 from swarm.sources.interface import Source, SourceFailed
@@ -49,6 +50,9 @@ however many peers it has, and with eight peers tells of a chunk within 4 ms."""
 
 LOOKUP_SECONDS: Final = 2.0
 """How long peers have for an answer to a Lookup: it is one look into a database."""
+
+MANIFEST_SECONDS: Final = 120.0
+"""For a manifest to arrive: the largest there can be, at 2 MB/s."""
 
 log = logging.getLogger(__name__)
 
@@ -93,17 +97,15 @@ class Exchange:
         self._clock = clock
         self._hosts = hosts
         self._any_port = any_port
-        self._table = PeerTable(self.me, max_links=max_links)
         self._connector = Connector(identity, network, agent=agent, entropy=entropy, clock=clock)
         self._bulks = Bulks(
             self.me, self, self._connector, catalog, upload=upload, download=download, clock=clock
         )
-        self._sessions: dict[NodeId, ControlSession] = {}
-        self._addresses: dict[NodeId, Address | None] = {}
+        table = PeerTable(self.me, max_links=max_links)
+        self._sessions = Sessions(table, self._connector, self, clock)
         self._topics: dict[SnapshotKey, Topic] = {}
         self._lookups = Lookups()
         self._shaking = 0
-        self._table_changed = trio.lowlevel.ParkingLot()
         self._haves_waiting = trio.lowlevel.ParkingLot()
         self._have_news = False
 
@@ -122,7 +124,7 @@ class Exchange:
             except OSError as error:
                 refused = error
             else:
-                nursery.start_soon(self._dial_candidates, nursery)
+                nursery.start_soon(self._sessions.dial_candidates)
                 nursery.start_soon(self._send_haves)
                 task_status.started(self.port)
         if refused is not None:
@@ -155,31 +157,11 @@ class Exchange:
         finally:
             self._shaking -= 1
         if link.peer.hello.kind == "control":
-            await self._control(link, _listens_at(link, host), mine=False)
-        elif self._table.trusts(link.node_id, self._clock()):
+            await self._sessions.run(link, _listens_at(link, host), mine=False)
+        elif self._sessions.table.trusts(link.node_id, self._clock()):
             await self._bulks.accepted(link)
         else:
             await link.close()
-
-    async def _dial_candidates(self, nursery: trio.Nursery) -> None:
-        while True:
-            now = self._clock()
-            for address in self._table.dials(now):
-                nursery.start_soon(self._dial, address)
-            with trio.move_on_after(max(0.0, self._table.next_dial(now) - now)):
-                await self._table_changed.park()
-
-    async def _dial(self, address: Address) -> None:
-        try:
-            link = await self._connector.dial(address, "control")
-        except CannotConnect as error:
-            log.debug("no link with %s: %s", address, error)
-            self._table.failed(address, self._clock())
-            self._table_changed.unpark_all()
-            return
-        self._table.reached(address, link.node_id, self._clock())
-        self._table_changed.unpark_all()
-        await self._control(link, address, mine=True)
 
     async def _send_haves(self) -> None:
         while True:
@@ -188,93 +170,28 @@ class Exchange:
             self._have_news = False
             for topic in self._topics.values():
                 topic.flush()
-            await trio.sleep(HAVE_SECONDS_PER_PEER * len(self._sessions))
-
-    # --- control connections -------------------------------------------------------------------------
-
-    async def _control(self, link: Link, address: Address | None, *, mine: bool) -> None:
-        """Run a control connection until it ends, if it is welcome. `address`: where the peer listens."""
-        peer = link.node_id
-        refusal = await self._refusal(link, mine=mine)
-        if refusal is not None:
-            log.debug("a link with %s is not wanted: %s", short(peer), refusal)
-            await link.close()
-            return
-        session = ControlSession(link, self._catalog, self, mine=mine, clock=self._clock)
-        self._up(session, address)
-        try:
-            await session.run()
-        finally:
-            self._down(session)
-
-    async def _refusal(self, link: Link, *, mine: bool) -> str | None:
-        """Make way for this connection; or say why it is not to be."""
-        peer = link.node_id
-        while (first := self._sessions.get(peer)) is not None:
-            verdict = second_connection(self.me, peer, first_mine=first.mine, second_mine=mine)
-            if verdict == "probe":
-                verdict = "drop" if await first.probe() else "replace"
-            if verdict == "drop":
-                return "there is one already"
-            first.replaced = True
-            first.link.cut("replaced by another connection")
-            await first.finished.wait()
-        return self._table.admits(peer, self._clock())
-
-    def _up(self, session: ControlSession, address: Address | None) -> None:
-        peer = session.peer
-        log.info("linked with %s at %s", short(peer), address or "no address of its own")
-        others = list(self._addresses.items())
-        self._sessions[peer] = session
-        self._addresses[peer] = address
-        self._table.link_up(peer, address, self._clock())
-        self._bulks.control_up()
-        for message in introductions(others, address):
-            session.link.post(message)
-        for other, at in others:
-            for message in introductions([(peer, address)], at):
-                self._sessions[other].link.post(message)
-        for topic in self._topics:
-            session.announce(topic)
-
-    def _down(self, session: ControlSession) -> None:
-        peer, end = session.peer, session.link.end
-        assert end is not None
-        log.info("link with %s ended: %s", short(peer), end.reason)
-        del self._sessions[peer], self._addresses[peer]
-        now = self._clock()
-        self._table.link_down(peer, now, lasted=now - session.since)
-        self._lookups.gone(peer)
-        for topic in self._topics.values():
-            topic.gone(peer)
-        if not session.replaced:
-            self._bulks.cut(peer, end.reason)
-        if end.fault:
-            self.misbehaved(peer, end.reason)
-        session.finished.set()
-        self._table_changed.unpark_all()
+            await trio.sleep(HAVE_SECONDS_PER_PEER * len(self._sessions.current))
 
     # --- what discovery, users and transfers do --------------------------------------------------------
 
     def sighting(self, sighting: Sighting) -> None:
         """A hint where a peer may be; it is dialled if that is worth while."""
-        self._table.sighting(sighting.node_id, sighting.addresses, sighting.via, self._clock())
-        self._table_changed.unpark_all()
+        self._sessions.sighting(sighting.node_id, sighting.addresses, sighting.via)
 
     def vanished(self, node_id: NodeId) -> None:
         """A hint that a peer is no longer where it was seen; a link that works proves the contrary."""
-        self._table.vanished(node_id)
+        self._sessions.table.vanished(node_id)
 
     def peers(self) -> list[PeerInfo]:
         """The peers there are links with."""
         infos = []
-        for peer, session in self._sessions.items():
+        for peer, session in self._sessions.current.items():
             count = self._bulks.counter(peer)
             infos.append(
                 PeerInfo(
                     peer,
-                    self._addresses[peer],
-                    self._table.via(peer),
+                    session.address,
+                    self._sessions.table.via(peer),
                     count.sent,
                     count.received,
                     session.since,
@@ -290,7 +207,7 @@ class Exchange:
         if topic in self._topics:
             raise RuntimeError("this topic has been joined already")
         joined = self._topics[topic] = Topic(topic, self, digest_of)
-        for session in self._sessions.values():
+        for session in self._sessions.current.values():
             session.announce(topic)
         try:
             yield joined
@@ -298,22 +215,27 @@ class Exchange:
             joined.flush()
             del self._topics[topic]
             joined.close()
-            for session in self._sessions.values():
+            for session in self._sessions.current.values():
                 session.part(topic)
 
     async def manifest(self, peer: NodeId, topic: SnapshotKey) -> bytes:
         """The encoded snapshot with this key, from a peer; SourceFailed."""
-        encoded = await (await self._bulks.get(peer)).manifest(topic)
+        source = Source("peer", to_text(peer))
+        encoded = None
+        with trio.move_on_after(MANIFEST_SECONDS):
+            encoded = await (await self._bulks.get(peer)).manifest(topic)
+        if encoded is None:
+            raise SourceFailed(source, "no manifest in time", lasting=True)
         if blake3(encoded).digest() != topic:
             self.misbehaved(peer, "sent a manifest that is not the one it was asked for")
-            raise SourceFailed(Source("peer", to_text(peer)), "sent another manifest", lasting=True)
+            raise SourceFailed(source, "sent another manifest", lasting=True)
         return encoded
 
     async def lookup(
         self, hub: str, repo_type: str, repo: str, revision: str, timeout: float = LOOKUP_SECONDS
     ) -> list[Answer]:
         """What peers know of this name: (who, key, commit) each; waits for all of them or `timeout` s."""
-        return await self._lookups.ask(self._sessions, (hub, repo_type, repo, revision), timeout)
+        return await self._lookups.ask(self._sessions.current, (hub, repo_type, repo, revision), timeout)
 
     def distrust(self, peer: NodeId, seconds: float) -> None:
         """Cut all connections with this peer and have none for so long."""
@@ -325,11 +247,34 @@ class Exchange:
         self._cut(peer, FAULT_SECONDS, reason)
 
     def _cut(self, peer: NodeId, seconds: float, reason: str) -> None:
-        now = self._clock()
-        self._table.distrust(peer, now + seconds, now)
         self._bulks.cut(peer, reason)
-        if session := self._sessions.get(peer):
-            session.link.cut(reason)
+        self._sessions.distrust(peer, seconds, reason)
+
+    # --- for the control connections (sessions.Owner) --------------------------------------------------
+
+    def session(self, link: Link, address: Address | None, *, mine: bool) -> ControlSession:
+        return ControlSession(link, address, self._catalog, self, mine=mine, clock=self._clock)
+
+    def session_up(self, session: ControlSession, others: list[ControlSession]) -> None:
+        self._bulks.control_up()
+        for message in introductions(((other.peer, other.address) for other in others), session.address):
+            session.link.post(message)
+        for other in others:
+            for message in introductions([(session.peer, session.address)], other.address):
+                other.link.post(message)
+        for topic in self._topics:
+            session.announce(topic)
+
+    def session_down(self, session: ControlSession) -> None:
+        end = session.link.end
+        assert end is not None
+        self._lookups.gone(session.peer)
+        for topic in self._topics.values():
+            topic.gone(session.peer)
+        if not session.replaced:
+            self._bulks.cut(session.peer, end.reason)
+        if end.fault:
+            self.misbehaved(session.peer, end.reason)
 
     # --- for control sessions (control.Hub) ------------------------------------------------------------
 
@@ -344,9 +289,8 @@ class Exchange:
         self._bulks.keep(peer)
 
     def told_of(self, session: ControlSession, message: Peers) -> None:
-        for node, addresses in hints(message, self._addresses[session.peer]):
-            self._table.sighting(node, addresses, "exchange", self._clock())
-        self._table_changed.unpark_all()
+        for node, addresses in hints(message, session.address):
+            self._sessions.sighting(node, addresses, "exchange")
 
     def found(self, peer: NodeId, message: Found) -> None:
         self._lookups.found(peer, message)
@@ -355,10 +299,10 @@ class Exchange:
 
     def tell(self, topic: SnapshotKey, message: Sayable, peer: NodeId | None) -> None:
         if peer is None:
-            for session in self._sessions.values():
+            for session in self._sessions.current.values():
                 session.tell(topic, message)
-        elif peer in self._sessions:
-            self._sessions[peer].link.post(message)
+        elif peer in self._sessions.current:
+            self._sessions.current[peer].link.post(message)
 
     def haves_wait(self) -> None:
         self._have_news = True
@@ -375,11 +319,12 @@ class Exchange:
         return served.layout if served else None
 
     def dialled(self, peer: NodeId) -> bool | None:
-        session = self._sessions.get(peer)
+        session = self._sessions.current.get(peer)
         return session.mine if session else None
 
     def address(self, peer: NodeId) -> Address | None:
-        return self._addresses.get(peer)
+        session = self._sessions.current.get(peer)
+        return session.address if session else None
 
 
 def _listens_at(link: Link, host: str | None) -> Address | None:

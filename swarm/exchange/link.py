@@ -90,9 +90,10 @@ class Link:
         if self.end is None:
             self.end = End(reason, fault)
         self._scope.cancel()
+        self._news.unpark_all()
 
     async def news(self) -> None:
-        """Wait until the peer sends anything."""
+        """Wait until the peer sends anything, or the link ends."""
         await self._news.park()
 
     async def run(self, handle: MessageHandler, *tasks: Task) -> None:

@@ -1,7 +1,8 @@
 """Our orders on one bulk connection: what we asked for, and putting its pieces together. Pure.
 
-A chunk may come in one piece, which is passed on without a copy, or in consecutive parts. It is asked for
-once, however many orders want it, and goes to each of them. A chunk that was called off may still come, as
+A chunk may come in one piece, which is passed on without a copy, or in parts, with no other chunk in
+between, so that at most one is in pieces. It is asked for once, however many orders want it, and goes to
+each of them. A chunk that was called off may still come, as
 the peer may have begun to send it; such chunks are remembered and dropped in silence. Bytes that were
 never asked for are a breach of the protocol.
 """
@@ -55,6 +56,7 @@ class Orders:
     def __init__(self) -> None:
         self._expected: dict[Key, _Expected] = {}
         self._late: OrderedDict[Key, None] = OrderedDict()
+        self._partial: _Expected | None = None
 
     def __len__(self) -> int:
         """Chunks asked for and not yet had."""
@@ -132,24 +134,29 @@ class Orders:
         if late and offset != expected.filled:
             if offset:  # the rest of a copy that was called off; the one asked for since is still to come
                 return None
-            expected.buffer, expected.filled = None, 0
+            expected.buffer, expected.filled, self._partial = None, 0, None
         if offset != expected.filled or offset + len(piece) > expected.length:
             raise Unsolicited("a piece of a chunk that does not follow the one before, or is too long")
-        return _append(expected, piece)
+        return self._append(expected, piece)
+
+    def _append(self, expected: _Expected, piece: memoryview) -> Bytes | None:
+        if len(piece) == expected.length:
+            return piece
+        if expected.buffer is None:
+            if self._partial is not None and self._partial.orders:
+                raise Unsolicited("a part of a chunk before the one begun was complete")
+            self._partial = expected
+            expected.buffer = bytearray(expected.length)
+        end = expected.filled + len(piece)
+        expected.buffer[expected.filled : end] = piece
+        expected.filled = end
+        if end < expected.length:
+            return None
+        self._partial = None
+        return expected.buffer
 
     def _forgive(self, topic: SnapshotKey, chunk: int) -> None:
         self._late[topic, chunk] = None
         self._late.move_to_end((topic, chunk))
         if len(self._late) > MAX_LATE:
             self._late.popitem(last=False)
-
-
-def _append(expected: _Expected, piece: memoryview) -> Bytes | None:
-    if len(piece) == expected.length:
-        return piece
-    if expected.buffer is None:
-        expected.buffer = bytearray(expected.length)
-    end = expected.filled + len(piece)
-    expected.buffer[expected.filled : end] = piece
-    expected.filled = end
-    return expected.buffer if end == expected.length else None

@@ -15,7 +15,11 @@ from protocol.ids import NodeId
 from swarm.sources.address import Address
 
 MAX_LINKS: Final = 32
-"""Peers a node keeps a link with: each costs a keepalive and a copy of every Have."""
+"""Peers a node dials for: each link costs a keepalive and a copy of every Have."""
+
+ADMITTED_FOR_EACH_WANTED: Final = 2
+"""Links admitted for each a node would dial: were there no more, a newcomer to a LAN where everybody has
+enough would find every door closed. As links come of dialling, the average cannot exceed this."""
 
 MAX_CANDIDATES: Final = 512
 """Addresses remembered: a /24 with both families. A peer or mDNS may name any number of them."""
@@ -105,7 +109,7 @@ class PeerTable:
                 candidate.node_id = node_id
             if via == "static":
                 candidate.via = via
-            if via != "exchange":
+            if via != "exchange" and candidate.failures:
                 soon = max(now, candidate.dialled_at + SIGHTING_RETRY_SECONDS)
                 candidate.retry_at = min(candidate.retry_at, soon)
 
@@ -199,8 +203,8 @@ class PeerTable:
             return "this is the node itself"
         if not self.trusts(peer, now):
             return "the peer is distrusted for now"
-        if peer not in self.linked and len(self.linked) >= self.max_links:
-            return f"{self.max_links} peers are enough"
+        if peer not in self.linked and len(self.linked) >= ADMITTED_FOR_EACH_WANTED * self.max_links:
+            return f"{len(self.linked)} peers are enough"
         return None
 
     def link_up(self, peer: NodeId, address: Address | None, now: float) -> None:

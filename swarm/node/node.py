@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +35,7 @@ from swarm.transfer.requests import (
     Roots,
     SourceBytes,
 )
-from swarm.upstreams.endpoint import Endpoint
+from swarm.upstreams.endpoint import endpoints_for
 from swarm.upstreams.huggingface import HuggingFace
 from swarm.upstreams.pool import UpstreamPool
 
@@ -91,8 +92,8 @@ class Node:
         """The hub as this request may ask it; None when it may not be asked at all."""
         if request.offline or self._settings.offline:
             return None
-        urls = request.endpoints or self._settings.endpoints
-        return HuggingFace(self._http, [Endpoint(url, request.token) for url in urls], notify=tell)
+        endpoints = endpoints_for(request.endpoints or self._settings.endpoints, request.token)
+        return HuggingFace(self._http, endpoints, notify=tell)
 
     async def _fetch(
         self, named: Named, files: Sequence[File], hub: HuggingFace | None, report: Callable[[Progress], None]
@@ -101,8 +102,10 @@ class Node:
         if all(state.complete for state in held.values()):
             size = sum(blob.size for blob in held)
             return (SourceBytes("local", self._local.name, size),) if size else ()
-        upstream = UpstreamPool(hub, named.snapshot, limiter=self._upstream_limit) if hub else None
-        async with self._transfers.use(named.snapshot, upstream, public=named.public) as transfer:
+        async with (
+            self._upstream(hub, named.snapshot) as upstream,
+            self._transfers.use(named.snapshot, upstream, public=named.public) as transfer,
+        ):
             reporter = Reporter(transfer, files, self._local, report)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(reporter.run)
@@ -110,6 +113,21 @@ class Node:
                 nursery.cancel_scope.cancel()
             reporter.tell()
             return reporter.account()
+
+    @asynccontextmanager
+    async def _upstream(
+        self, hub: HuggingFace | None, snapshot: Snapshot
+    ) -> AsyncIterator[UpstreamPool | None]:
+        """The hub's mirrors as a source of this snapshot; None when they may not be asked."""
+        if hub is None:
+            yield None
+            return
+        pool = UpstreamPool(hub, snapshot, limiter=self._upstream_limit)
+        try:
+            yield pool
+        finally:
+            with trio.CancelScope(shield=True):
+                await pool.aclose()
 
     def _result(
         self,
@@ -149,7 +167,7 @@ class Node:
             "node": to_text(self._node_id),
             "version": __version__,
             "uptime": trio.current_time() - self._began,
-            "listen": self._listening(),
+            "listen": await trio.to_thread.run_sync(self._listening),
             "peers": await self.peers(),
             "snapshots": await self.models(),
             "store": {"bytes": await self._store.size(), "quota": quota},

@@ -11,14 +11,14 @@ class Aged:
     """Members that are at least `period` seconds old, noticed at most one period late."""
 
     def __init__(self, period: float, now: float) -> None:
-        self._period = period
+        self.period = period
         self._since = now
         self._newer = 0
         self._older = 0
 
     def update(self, bits: int, now: float) -> int:
         """The set is `bits` now; returns its aged members."""
-        if now - self._since >= self._period:
+        if now - self._since >= self.period:
             self._older = self._newer
             self._newer = bits
             self._since = now
@@ -28,4 +28,4 @@ class Aged:
 
     def next_wake(self) -> float:
         """When members may become aged."""
-        return self._since + self._period
+        return self._since + self.period

@@ -7,6 +7,7 @@ still needs for it. Never more than two orders for a chunk; whichever comes firs
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Final
 
 from protocol.bits import from_members
@@ -23,11 +24,11 @@ ENDGAME_MARGIN: Final = 0.1
 
 
 def duplicates(
-    peer: Peer, allowed: int, orders: Orders, paces: dict[NodeId, Pace], *, last: bool, now: float
+    peer: Peer, allowed: int, orders: Orders, paces: dict[NodeId, Pace], overdue: Set[NodeId], *, last: bool
 ) -> int:
     """Chunks, out of `allowed`, that are on order elsewhere and should be asked of this peer as well.
 
-    last: everything that is missing is on order.
+    paces, overdue: of the sources that owe something. last: everything that is missing is on order.
     """
     singly = orders.bits ^ orders.doubled
     candidates = allowed & peer.offers & singly
@@ -37,25 +38,22 @@ def duplicates(
     for source in orders.sources():
         if source == peer.node:
             continue
-        pace = paces[source]
-        if now >= pace.overdue_at(orders.longest(source)):
+        if source in overdue:
             chosen += orders.pending(source)
-        elif last and pace.rate is not None and peer.pace.rate is not None:
-            chosen += _slower(source, orders, pace, peer.pace, orders.owed(peer.node))
+        elif last and paces[source].rate and peer.pace.rate:
+            owed = orders.owed(peer.node)
+            chosen += _slower(orders.pending(source), paces[source].rate or 0.0, peer.pace.rate, owed)
     return candidates & from_members(chosen)
 
 
-def _slower(source: NodeId, orders: Orders, pace: Pace, other: Pace, other_owes: int) -> list[int]:
-    """What `source` owes and `other` would bring much sooner, the last in the queue first."""
-    ahead = 0
-    waits: list[tuple[int, int, float]] = []
-    for chunk, length in orders.pending(source).items():
-        ahead += length
-        waits.append((chunk, length, pace.seconds(ahead)))
+def _slower(pending: dict[int, int], rate: float, other: float, other_owes: int) -> list[int]:
+    """What a source of this rate owes and one of the rate `other` would bring much sooner, the last first."""
+    ahead = sum(pending.values())
     chosen = []
-    for chunk, length, wait in reversed(waits):
+    for chunk, length in reversed(pending.items()):
         other_owes += length
-        if wait < ENDGAME_GAIN * other.seconds(other_owes) + ENDGAME_MARGIN:
+        if ahead / rate < ENDGAME_GAIN * other_owes / other + ENDGAME_MARGIN:
             break
         chosen.append(chunk)
+        ahead -= length
     return chosen

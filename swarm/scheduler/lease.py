@@ -106,7 +106,6 @@ class Rival:
     rank: bytes
     candidate: bool = False
     held: bool = False
-    fetched: int = 0
     heard_at: float = 0.0
     moved_at: float = 0.0
     moved: bool = False
@@ -159,17 +158,18 @@ class Lease:
     def left(self, peer: NodeId) -> None:
         self._rivals.pop(peer, None)
 
-    def heard(self, peer: NodeId, held: bool, fetched: int, now: float) -> None:
+    def heard(self, peer: NodeId, held: bool, now: float) -> None:
         """A peer says that it holds the lease, or gives it up."""
         rival = self._rivals.setdefault(peer, Rival(self._rank_of(peer)))
         if held and not rival.held:
             rival.moved_at = now
             rival.moved = False
         if not held and rival.held:
-            rival.failed = not rival.moved
-            rival.rests_until = now + LEASE_REST_SECONDS
             rival.announced = 0
-        rival.held, rival.fetched, rival.heard_at = held, fetched, now
+            if not self._outranked(rival, now):
+                rival.failed = not rival.moved
+                rival.rests_until = now + LEASE_REST_SECONDS
+        rival.held, rival.heard_at = held, now
 
     def announced(self, peer: NodeId, bits: int) -> None:
         """A peer is about to fetch these from upstream."""
@@ -271,12 +271,14 @@ class Lease:
         return since + ahead * LEASE_TURN_SECONDS
 
     def _opposed(self, now: float) -> bool:
-        """A better ranked node holds it; or, while we only claim it, one that is fetching already."""
-        established = self.state is State.CLAIMING
-        return any(
-            self.live(rival, now) and (rival.rank < self._rank or (established and rival.fetched > 0))
-            for rival in self._rivals.values()
-        )
+        """Whether a better ranked node holds it."""
+        return any(rival.rank < self._rank and self.live(rival, now) for rival in self._rivals.values())
+
+    def _outranked(self, rival: Rival, now: float) -> bool:
+        """Whether this rival gives up because somebody better ranked, this node perhaps, holds it."""
+        if self.held and self._rank < rival.rank:
+            return True
+        return any(other.rank < rival.rank and self.live(other, now) for other in self._rivals.values())
 
     # --- what is noticed in each state ----------------------------------------------------------
 

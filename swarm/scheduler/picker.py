@@ -3,9 +3,11 @@
 A chunk that only one peer has is first relayed by one node: chunks are dealt out in turn to the nodes
 that want them (sorted by id), so that each asks the only holder for a different part. What was dealt to
 the holder itself, or to a node that is late with its part, is dealt out again to the rest. A late node
-thus costs the others its grace, which follows from how fast it took its part so far. A holder that still
-has such chunks, or that is the origin, spends its upload on them: what others have as well is asked of
-the others, and of the origin only once it has been waiting.
+thus costs the others its grace, which follows from how fast it took its part so far. What even then nobody
+fetches (nodes may differ about who is late) is open to whoever has nothing else to ask of the holder.
+
+A holder that still has such chunks, or that is the origin, spends its upload on them: what others have as
+well is asked of the others, and of the origin only once it has been waiting.
 
 A policy gives sets of chunks, best first; how many of them are ordered is decided by who calls it.
 `Picker` is what another policy has to offer.
@@ -31,6 +33,12 @@ MIN_GRACE: Final = 0.25
 MAX_GRACE: Final = 4.0
 """Most grace: what a dead node may cost the others."""
 
+IDLE_GRACE: Final = 0.5
+"""Least grace for what nobody fetches: it counts only when this node has nothing else to ask for."""
+
+IDLE_FACTOR: Final = 4.0
+"""Grace for what nobody fetches, in units of the time that a chunk takes from its holder."""
+
 GRACE_FACTOR: Final = 4.0
 """Grace in units of the time that a node needs between two chunks of its part."""
 
@@ -42,12 +50,14 @@ INTERVAL_WEIGHT: Final = 0.25
 class View:
     """What a policy may look at. want: missing, can be checked, not on order. present: taking part and
     still wanting chunks, this node among them, sorted. origin: who holds the lease, when it is a peer.
+    longest: bytes of the longest chunk.
     """
 
     peers: Peers
     want: int
     present: tuple[NodeId, ...]
     origin: NodeId | None
+    longest: int
 
 
 class Picker(Protocol):
@@ -122,6 +132,7 @@ class SliceFirst:
         self._shares: dict[tuple[int, int], int] = {}
         self._relays: dict[NodeId, Relay] = {}
         self._waiting = Aged(OWN_SLICE_GRACE, now)
+        self._left_over: dict[NodeId, Aged] = {}
 
     def start(self, view: View) -> int:
         """A place of this node's own, so that two nodes ask for different chunks first."""
@@ -135,9 +146,11 @@ class SliceFirst:
         held = view.peers.held
         only_here = minus(offered, held[1])
         others = offered ^ only_here
-        if only_here:
-            yield only_here & self._slices[self._me]
-            yield self._dealt_again(peer, view, only_here, now)
+        mine = only_here & self._slices[self._me]
+        again = self._dealt_again(peer, view, only_here, now) if only_here else 0
+        yield mine
+        yield again
+        yield self._nobodys(peer, view, 0 if mine or again else only_here, now)
         if others and peer.node == view.origin:
             yield others & self._waiting.update(view.want & held[0], now)
         elif others and not only_here:
@@ -156,6 +169,7 @@ class SliceFirst:
         }
         self._shares = {}
         self._relays = {node: self._relays.get(node, Relay()) for node in view.present}
+        self._left_over = {}
 
     def _dealt_again(self, holder: Peer, view: View, only_here: int, now: float) -> int:
         """This node's share of the parts of the holder and of late nodes."""
@@ -170,6 +184,13 @@ class SliceFirst:
         for node in out:
             bits |= only_here & self._slices[node] & share
         return bits
+
+    def _nobodys(self, holder: Peer, view: View, idle: int, now: float) -> int:
+        """What only this holder has and has long been left over, while this node had no part of its own."""
+        aged = self._left_over.setdefault(holder.node, Aged(IDLE_GRACE, now))
+        chunk_seconds = holder.pace.seconds(view.longest) or 0.0
+        aged.period = min(max(IDLE_FACTOR * chunk_seconds, IDLE_GRACE), MAX_GRACE)
+        return aged.update(idle, now)
 
     def _out(self, node: NodeId, holder: Peer, view: View, only_here: int, now: float) -> bool:
         """Whether this node will not relay its part of what only `holder` has."""
@@ -201,9 +222,8 @@ class SliceFirst:
 
     def next_wake(self, now: float) -> float | None:
         """When the next node becomes late, or the next chunks have waited long."""
-        times = [
-            relay.waiting_since + relay.grace()
-            for relay in self._relays.values()
-            if relay.waiting_since is not None
-        ]
-        return min((time for time in [*times, self._waiting.next_wake()] if time > now), default=None)
+        times = [aged.next_wake() for aged in [self._waiting, *self._left_over.values()]]
+        for relay in self._relays.values():
+            if relay.waiting_since is not None:
+                times.append(relay.waiting_since + relay.grace())
+        return min((time for time in times if time > now), default=None)

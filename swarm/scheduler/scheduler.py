@@ -28,13 +28,10 @@ from swarm.scheduler.peers import Peer, Peers
 from swarm.scheduler.picker import Picker, SliceFirst, View
 from swarm.scheduler.spans import next_span, parallel, span_bytes
 from swarm.scheduler.stuck import StuckClock
-from swarm.scheduler.windows import Pace
+from swarm.scheduler.windows import Crowd, Pace
 
 UPSTREAM_STALL_SECONDS: Final = 30.0
 """Upstreams are watched where they are spoken to; this is for one that hangs all the same."""
-
-UPSTREAM_SLOWEST: Final = 64 * 1024
-"""Bytes per second assumed of an upstream before the first chunk."""
 
 UPSTREAM_ATTEMPTS: Final = 3
 """Orders upstream that may fail in a row before the lease is given up."""
@@ -87,7 +84,8 @@ class Scheduler:
         self._picker: Picker = picker or SliceFirst(me, lengths.total, now)
         self._desk = ClaimsDesk(now)
         self._stuck = StuckClock(now)
-        self._upstream_pace = Pace(UPSTREAM_SLOWEST, UPSTREAM_STALL_SECONDS)
+        self._upstream_pace = Pace(UPSTREAM_STALL_SECONDS)
+        self._crowd = Crowd()
         self._upstream_start = int.from_bytes(me[:8], "big") % max(lengths.total, 1)
         self._upstream_failures = 0
         self._upstream_pause = now
@@ -127,6 +125,7 @@ class Scheduler:
             return commands
         self._swept_at = now
         self._peers.wake(now)
+        self._crowd.busy(len(self._orders.sources()), now)
         commands += self._give_up_stalled(now)
         commands += self._follow_lease(now)
         commands += self._order_upstream(now)
@@ -168,7 +167,7 @@ class Scheduler:
         return self._call_off(event.peer, event.bits)
 
     def _peer_lease(self, event: ev.PeerLease, now: float) -> list[Command]:
-        self._lease.heard(event.peer, event.held, event.fetched, now)
+        self._lease.heard(event.peer, event.held, now)
         return []
 
     def _peer_fetching(self, event: ev.PeerFetching, now: float) -> list[Command]:
@@ -211,6 +210,7 @@ class Scheduler:
             self._orders.settle(order, (event.chunk,))
             if order.source == event.source:
                 self._pace(order.source).arrived(length, now)
+                self._crowd.arrived(length, now)
             else:
                 self._touched.add(order.source)
                 commands.append(ev.Cancel(order.number, single(event.chunk)))
@@ -283,7 +283,7 @@ class Scheduler:
         commands: list[Command] = []
         for source in self._orders.sources():
             pace = self._pace(source)
-            if now < pace.stalled_at(self._orders.longest(source)):
+            if now < pace.stalled_at(self._orders.longest(source), self._crowd):
                 continue
             if source == UPSTREAM:
                 commands += self._give_up_upstream(now)
@@ -332,6 +332,7 @@ class Scheduler:
         items = list(chunks.items())
         parts = [dict(items[at : at + MAX_PIECES]) for at in range(0, len(items), MAX_PIECES)]
         orders: list[Order] = [self._orders.place(source, part) for part in parts]
+        self._crowd.busy(len(self._orders.sources()), now)
         return [ev.Fetch(order.number, source, tuple(order.pending)) for order in orders]
 
     def _order_from_touched(self, now: float) -> list[Command]:
@@ -346,8 +347,9 @@ class Scheduler:
         if not self.missing:
             return []
         commands: list[Command] = []
+        overdue = self._overdue(now)
         for peer in self._peers:
-            chosen = self._choose(peer, now) or self._choose_again(peer, now)
+            chosen = self._choose(peer, now) or self._choose_again(peer, overdue)
             commands += self._place_from(peer, chosen, now)
         lacking = minus(self.missing & self._peers.held[0], self._vouched)
         return [*commands, *self._desk.ask(self._peers, lacking, now)]
@@ -367,13 +369,22 @@ class Scheduler:
         room = self._room(peer)
         want = minus(self.missing & self._vouched, self._orders.bits) if room and peer.offers else 0
         if want & peer.offers:
-            view = View(self._peers, want, self._present, self._lease.origin(now))
+            view = View(self._peers, want, self._present, self._lease.origin(now), self._longest)
             start = self._picker.start(view)
             for tier in self._picker.tiers(peer, view, now):
                 room = self._take(tier, start, room, chosen)
         return chosen
 
-    def _choose_again(self, peer: Peer, now: float) -> dict[int, int]:
+    def _overdue(self, now: float) -> frozenset[NodeId]:
+        """The sources that are later than their history explains."""
+        sources = self._orders.sources()
+        return frozenset(
+            source
+            for source in sources
+            if now >= self._pace(source).overdue_at(self._orders.longest(source), self._crowd)
+        )
+
+    def _choose_again(self, peer: Peer, overdue: frozenset[NodeId]) -> dict[int, int]:
         """What to order from a peer though it is on order elsewhere."""
         chosen: dict[int, int] = {}
         room = self._room(peer)
@@ -381,7 +392,7 @@ class Scheduler:
         if allowed:
             paces = {source: self._pace(source) for source in self._orders.sources()}
             last = not minus(self.missing, self._orders.bits)
-            again = duplicates(peer, allowed, self._orders, paces, last=last, now=now)
+            again = duplicates(peer, allowed, self._orders, paces, overdue, last=last)
             self._take(again, 0, room, chosen)
         return chosen
 
@@ -439,7 +450,8 @@ class Scheduler:
         ]
         for source in self._orders.sources():
             longest = self._orders.longest(source)
-            times += [self._pace(source).overdue_at(longest), self._pace(source).stalled_at(longest)]
+            pace = self._pace(source)
+            times += [pace.overdue_at(longest, self._crowd), pace.stalled_at(longest, self._crowd)]
         return min((time for time in times if time is not None and time > now), default=now + IDLE_SECONDS)
 
 

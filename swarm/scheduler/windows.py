@@ -18,11 +18,8 @@ RATE_HALF_LIFE: Final = 1.0
 PIPELINE_SECONDS: Final = 0.25
 """Work to have outstanding beside the source's own delay: more than a busy event loop ever pauses."""
 
-FIRST_WINDOW: Final = 1 * MIB
-"""Outstanding bytes for a source not measured yet: enough to measure, little to lose."""
-
 MIN_WINDOW: Final = 512 * KIB
-"""Even the slowest source is asked for the next chunk before it has sent the last."""
+"""Outstanding bytes for a source not measured yet, or slow: enough to measure, little to lose."""
 
 MAX_WINDOW: Final = 128 * MIB
 """A tenth of a second of 10 Gbit/s; more only fills the receiver's memory."""
@@ -33,6 +30,9 @@ HEDGE_FACTOR: Final = 4.0
 HEDGE_MIN_SECONDS: Final = 0.5
 """Never hedge sooner: pauses of this length are normal on a busy machine."""
 
+HEDGE_FIRST_RATE: Final = 1 * MIB
+"""Bytes per second assumed of this node's link before the first chunk, for hedging: a poor LAN."""
+
 ORDER_STALL_SECONDS: Final = 5.0
 """A source that sent no chunk for so long, and for STALL_FACTOR times what its rate says, is given up."""
 
@@ -40,14 +40,13 @@ STALL_FACTOR: Final = 10.0
 """How far below its history a source may fall before it counts as stopped: ten nodes may share a link."""
 
 SLOWEST_RATE: Final = 128 * KIB
-"""Bytes per second assumed of a source never measured: a very bad wireless link, shared."""
+"""Bytes per second assumed of this node's link before the first chunk, for giving up: bad wireless."""
 
 
 class Pace:
     """The measured speed of one source and the clocks derived from it. Bytes and seconds."""
 
-    def __init__(self, slowest: float = SLOWEST_RATE, stall: float = ORDER_STALL_SECONDS) -> None:
-        self._slowest = slowest
+    def __init__(self, stall: float = ORDER_STALL_SECONDS) -> None:
         self._stall = stall
         self._bytes = 0.0
         self._seconds = 0.0
@@ -78,21 +77,41 @@ class Pace:
 
     def window(self, longest: int) -> int:
         """Bytes to have outstanding when chunks are up to `longest` bytes: always room for two."""
-        if self.rate is None or self.latency is None:
-            wanted = float(FIRST_WINDOW)
-        else:
-            wanted = self.rate * (self.latency + PIPELINE_SECONDS)
+        wanted = (self.rate or 0.0) * ((self.latency or 0.0) + PIPELINE_SECONDS)
         return int(max(2 * longest, MIN_WINDOW, min(wanted, MAX_WINDOW)))
 
-    def seconds(self, length: int) -> float:
-        """How long the source needs for so many bytes, as far as one can know."""
-        return length / (self.rate or self._slowest)
+    def seconds(self, length: int) -> float | None:
+        """How long the source needs for so many bytes; None before the first chunk."""
+        return None if self.rate is None else length / self.rate
 
-    def overdue_at(self, length: int) -> float:
+    def overdue_at(self, length: int, crowd: Crowd) -> float:
         """When the next chunk, of `length` bytes, is later than this source's history explains."""
-        return self._mark + max(HEDGE_MIN_SECONDS, HEDGE_FACTOR * self.seconds(length))
+        expected = max(self.seconds(length) or 0.0, crowd.seconds(length, HEDGE_FIRST_RATE))
+        return self._mark + max(HEDGE_MIN_SECONDS, HEDGE_FACTOR * expected)
 
-    def stalled_at(self, length: int) -> float:
+    def stalled_at(self, length: int, crowd: Crowd) -> float:
         """When the source counts as stopped if the next chunk, of `length` bytes, has not come."""
-        expected = self.seconds(length) if self.rate is None else STALL_FACTOR * self.seconds(length)
-        return self._mark + max(self._stall, expected)
+        expected = max(self.seconds(length) or 0.0, crowd.seconds(length, SLOWEST_RATE * STALL_FACTOR))
+        return self._mark + max(self._stall, STALL_FACTOR * expected)
+
+
+class Crowd:
+    """All sources together: when this node's own link is what is slow, each is slow and none to blame."""
+
+    def __init__(self) -> None:
+        self._pace = Pace()
+        self._busy = 0
+
+    def busy(self, sources: int, now: float) -> None:
+        """So many sources owe something now."""
+        if sources and not self._busy:
+            self._pace.started(now)
+        self._busy = sources
+
+    def arrived(self, length: int, now: float) -> None:
+        """A chunk of this length came from one of them."""
+        self._pace.arrived(length, now)
+
+    def seconds(self, length: int, unmeasured: float) -> float:
+        """How long a chunk of each takes that share the link evenly; `unmeasured` in bytes per second."""
+        return self._busy * length / (self._pace.rate or unmeasured)

@@ -71,7 +71,13 @@ def _authorization(url: httpx.URL, token: str | None) -> str | None:
 def endpoints_for(named: Sequence[str], token: str | None) -> tuple[Endpoint, ...]:
     """Endpoints for the URLs the user named, each once, or for the hub itself when none is named.
 
-    The token may go to each of them, since the user named it (`Endpoint` makes the exception).
+    The token is for one of them only: for the hub's own host, or else for the one named first, which
+    stands for the hub as HF_ENDPOINT does for huggingface_hub. Another that is to have a credential
+    carries it in its URL.
     """
-    urls = named or [HUB_URL]
-    return tuple({endpoint.url: endpoint for endpoint in (Endpoint(url, token) for url in urls)}.values())
+    endpoints = list({endpoint.url: endpoint for endpoint in map(Endpoint, named or [HUB_URL])}.values())
+    own = (number for number, endpoint in enumerate(endpoints) if httpx.URL(endpoint.url).host in HUB_HOSTS)
+    chosen = next(own, 0)
+    if endpoints[chosen].authorization is None:
+        endpoints[chosen] = Endpoint(endpoints[chosen].url, token)
+    return tuple(endpoints)

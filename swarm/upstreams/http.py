@@ -123,10 +123,11 @@ class Reply:
             await self.aclose()
 
     async def aclose(self) -> None:
-        """Give up the rest of the body.
+        """Give up what is left of the body.
 
-        A read that is cancelled at once ends each of httpx's nested generators in order; left to the
-        garbage collector they would be finished late, and trio warns of that.
+        A read that is cancelled as soon as it has to wait ends each of httpx's nested generators in order
+        (left to the garbage collector they would end late, and trio warns of that) and still takes an
+        end of the body that has arrived, after which the connection can be used again.
         """
         with trio.CancelScope(shield=True) as ending:
             ending.cancel()

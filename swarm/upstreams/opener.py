@@ -6,6 +6,7 @@ file too, which spares the hub's quota, until the store refuses it; then the end
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import httpx
@@ -44,8 +45,11 @@ class Opener:
         """The first path that a blob has in the snapshot."""
         return self._paths[blob]
 
-    async def open(self, endpoint: Endpoint, run: Run) -> Body:
-        """A body that holds the run, or the whole blob when the endpoint ignores ranges. Raises Trouble."""
+    async def open(self, endpoint: Endpoint, run: Run, without: Collection[Endpoint] = ()) -> Body:
+        """A body that holds the run, or the whole blob when the endpoint ignores ranges. Raises Trouble.
+
+        without: endpoints that do not have this blob.
+        """
         asked_at = trio.current_time()
         reply = await self._reply(endpoint, run)
         try:
@@ -59,7 +63,7 @@ class Opener:
             self._remember(endpoint, run.blob, reply.url)
         now = trio.current_time()
         self._roster.received(endpoint, 0, now - asked_at, now)
-        return Body(reply, endpoint, held, self._roster)
+        return Body(reply, endpoint, held, self._roster, without)
 
     async def _reply(self, endpoint: Endpoint, run: Run) -> Reply:
         """The answer of the store that was found before, else of the endpoint."""
@@ -78,8 +82,10 @@ class Opener:
         if reply.status not in (401, 403, 404) or authorized or not endpoint.authorization:
             return reply
         await reply.discard()
-        self._authorized.add(endpoint)
-        return await http.get(endpoint, url, authorized=True, byte_range=byte_range)
+        reply = await http.get(endpoint, url, authorized=True, byte_range=byte_range)
+        if 200 <= reply.status < 300:
+            self._authorized.add(endpoint)
+        return reply
 
     def _remember(self, endpoint: Endpoint, blob: Blob, url: httpx.URL) -> None:
         if len(self._urls) >= KEPT_URLS:
@@ -93,4 +99,4 @@ class Opener:
             return Unavailable(f"its store refused a fresh URL (status {reply.status})", answered=True)
         snapshot = self._snapshot
         asked = Asked(endpoint, snapshot.repo, snapshot.commit, self.path(blob))
-        return refusal(asked, reply.status, reply.headers, authorized=endpoint in self._authorized)
+        return refusal(asked, reply.status, reply.headers, authorized=bool(endpoint.authorization))

@@ -8,7 +8,7 @@ trusts the bytes: the transfer checks them and calls `avoid`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import trio
@@ -34,7 +34,7 @@ STREAMS: Final = 16
 """Open at once, whatever the number of orders: more from one address looks like an attack to a mirror."""
 
 PATIENCE_SECONDS: Final = 20.0
-"""How long a run waits for any endpoint without a chunk arriving: five tries of one that fails at once."""
+"""How long a run goes on though all endpoints fail it: five tries of one that fails at once."""
 
 SPOILED_SECONDS: Final = 600.0
 """An endpoint that lacks a file, or has it in another size, is not asked for it again for ten minutes."""
@@ -104,32 +104,41 @@ class UpstreamPool:
                 failures.append(failure)
 
     async def _fetch_run(self, run: Run, deliver: Deliver) -> None:
-        patience_ends = trio.current_time() + PATIENCE_SECONDS
+        patience_ends, tried = trio.current_time() + PATIENCE_SECONDS, dict[Endpoint, str]()
         while True:
-            endpoint = await self._endpoint_for(run.blob, patience_ends)
+            endpoint = await self._endpoint_for(run.blob, patience_ends, tried)
             delivery = _Delivery(self._roster, endpoint, deliver)
             try:
                 async with self._streams:
                     await self._receive(endpoint, run, delivery)
+            except Left:
+                patience_ends = trio.current_time() + PATIENCE_SECONDS
             except Trouble as trouble:
+                tried[endpoint] = trouble.reason
                 self._note(endpoint, run.blob, trouble)
             if delivery.count == run.count:
                 return
             if delivery.count:
                 patience_ends = trio.current_time() + PATIENCE_SECONDS
+                tried.clear()
                 run = run.after(delivery.count)
 
-    async def _endpoint_for(self, blob: Blob, patience_ends: float) -> Endpoint:
-        """The endpoint to ask next, waiting for one that rests; SourceFailed when that takes too long."""
+    async def _endpoint_for(
+        self, blob: Blob, patience_ends: float, tried: Mapping[Endpoint, str]
+    ) -> Endpoint:
+        """The endpoint to ask next, waiting for one that rests; SourceFailed when that takes too long.
+
+        When patience is at its end, those not yet tried still get their chance.
+        """
         while True:
             now = trio.current_time()
-            without = self._without(blob, now)
+            without = self._without(blob, now) | (set(tried) if now >= patience_ends else set())
             endpoint = self._roster.pick(now, without)
             if endpoint:
                 return endpoint
             free_at = self._roster.next_free(without)
             if free_at is None or free_at > patience_ends:
-                raise self._failure(blob)
+                raise self._failure(blob, tried)
             await trio.sleep_until(free_at)
 
     def _without(self, blob: Blob, now: float) -> set[Endpoint]:
@@ -142,17 +151,20 @@ class UpstreamPool:
         now = trio.current_time()
         if isinstance(trouble, Unavailable):
             self._roster.failed(endpoint, now, trouble.reason, trouble.retry_after)
-        elif not isinstance(trouble, Left):
+        else:
             self._spoiled[endpoint, blob] = now + SPOILED_SECONDS, trouble.reason
 
-    def _failure(self, blob: Blob) -> SourceFailed:
-        reasons = {status.url: status.resting_because for status in self.speeds()}
-        for (endpoint, spoiled), (_, reason) in self._spoiled.items():
-            if spoiled == blob:
-                reasons[endpoint.url] = reason
-        told = "; ".join(f"{url}: {reason}" for url, reason in reasons.items() if reason)
+    def _failure(self, blob: Blob, tried: Mapping[Endpoint, str]) -> SourceFailed:
+        """What to say when no endpoint is left: of each the last that is known."""
+        resting = {status.url: status.resting_because for status in self.speeds()}
+        told = []
+        for endpoint in self._endpoints:
+            _, spoiled = self._spoiled.get((endpoint, blob), (0.0, None))
+            reason = spoiled or tried.get(endpoint) or resting[endpoint.url]
+            told.append(f"{endpoint}: {reason}")
         source = Source("upstream", self._endpoints[0].url)
-        return SourceFailed(source, f"no upstream gives {self._opener.path(blob)} ({told})", lasting=True)
+        path = self._opener.path(blob)
+        return SourceFailed(source, f"no upstream gives {path} ({'; '.join(told)})", lasting=True)
 
     # --- one run from one endpoint ---
 
@@ -165,7 +177,7 @@ class UpstreamPool:
         if not run.whole and (endpoint not in self._ranged or key in self._in_order):
             await self._receive_in_order(endpoint, self._in_order.setdefault(key, InOrder()), run, delivery)
             return
-        body = await self._opener.open(endpoint, run)
+        body = await self._open(endpoint, run)
         try:
             if not body.is_just(run):
                 self._in_order.setdefault(key, InOrder())
@@ -191,9 +203,12 @@ class UpstreamPool:
                 if body.position == body.stop:
                     await shared.drop()
 
+    async def _open(self, endpoint: Endpoint, run: Run) -> Body:
+        return await self._opener.open(endpoint, run, self._without(run.blob, trio.current_time()))
+
     async def _open_shared(self, endpoint: Endpoint, shared: InOrder, run: Run) -> Body:
         await shared.drop()
-        body = shared.body = await self._opener.open(endpoint, run)
+        body = shared.body = await self._open(endpoint, run)
         if body.is_just(run):
             self._ranged.add(endpoint)
             self._in_order.pop((endpoint, run.blob), None)

@@ -124,7 +124,9 @@ class Roster:
         if record.rest_until <= now:
             record.failures += 1
         rest = min(FIRST_REST_SECONDS * 2 ** (record.failures - 1), LONGEST_REST_SECONDS)
-        record.rest_until = max(record.rest_until, now + (rest if retry_after is None else retry_after))
+        if retry_after is not None:
+            rest = max(retry_after, FIRST_REST_SECONDS)
+        record.rest_until = max(record.rest_until, now + rest)
         record.reason = reason
 
     def avoid(self, endpoint: Endpoint, until: float, reason: str) -> None:
@@ -136,12 +138,15 @@ class Roster:
     def avoided(self, endpoint: Endpoint, now: float) -> bool:
         return self._records[endpoint].avoid_until > now
 
-    def leave(self, endpoint: Endpoint, speed: float, now: float) -> bool:
-        """Whether a stream with this many bytes a second is left for another endpoint; its trial is over."""
+    def leave(self, endpoint: Endpoint, speed: float, now: float, without: Collection[Endpoint] = ()) -> bool:
+        """Whether a stream with this many bytes a second is left for another endpoint; its trial is over.
+
+        without: endpoints that cannot take its place.
+        """
         if not any(
             self._is_better(record, speed, now)
             for other, record in self._records.items()
-            if other != endpoint and record.free_at() <= now
+            if other != endpoint and other not in without and record.free_at() <= now
         ):
             return False
         record = self._records[endpoint]

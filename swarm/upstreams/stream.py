@@ -8,7 +8,7 @@ Python's http.server) sends the blob from its first byte; `Body.position` tells 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import trio
@@ -55,11 +55,19 @@ def held_range(status: int, headers: Mapping[str, str], run: Run) -> tuple[int, 
 class Body:
     """A reply that holds a blob's bytes from `position` up to `stop`; must be closed.
 
-    The roster hears what arrives and how fast.
+    The roster hears what arrives and how fast. without: endpoints that do not have this blob.
     """
 
-    def __init__(self, reply: Reply, endpoint: Endpoint, held: tuple[int, int], roster: Roster) -> None:
+    def __init__(
+        self,
+        reply: Reply,
+        endpoint: Endpoint,
+        held: tuple[int, int],
+        roster: Roster,
+        without: Collection[Endpoint] = (),
+    ) -> None:
         self.position, self.stop = held
+        self._without = without
         self._reply = reply
         self._endpoint = endpoint
         self._roster = roster
@@ -114,5 +122,5 @@ class Body:
             return
         speed = self._window_bytes / self._window_seconds
         self._window_bytes, self._window_seconds = 0, 0.0
-        if self._roster.leave(self._endpoint, speed, now):
+        if self._roster.leave(self._endpoint, speed, now, self._without):
             raise Left(f"only {speed / 1000:.0f} kB/s")

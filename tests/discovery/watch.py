@@ -1,6 +1,6 @@
 """A node that does nothing but discover, as a program: prints each event as one line of JSON.
 
-    python -m tests.discovery.watch --node 1 --port 7677 [--interface eth0]
+    python -m tests.discovery.watch --node 1 --port 7677 [--interface eth0] [--ask-again SECONDS]
 
 Node n has the id of n repeated 32 times, and prints `{"ready": n}` once it announces itself. It says
 goodbye and ends when its standard input is closed or it gets SIGTERM.
@@ -18,6 +18,7 @@ import trio
 
 from protocol.announce import Announcement
 from protocol.ids import NodeId
+from swarm.discovery import responder
 from swarm.discovery.interfaces import InterfaceChoice
 from swarm.discovery.mdns import run_mdns
 from swarm.discovery.sightings import Event, Sighting
@@ -69,9 +70,10 @@ def main() -> None:
     parser.add_argument("--node", type=int, required=True)
     parser.add_argument("--port", type=int, default=7677)
     parser.add_argument("--interface", default="")
-    parser.add_argument("--log", default="WARNING")
+    parser.add_argument("--ask-again", type=float, default=responder.BROWSE_AGAIN_SECONDS)
     arguments = parser.parse_args()
-    logging.basicConfig(level=arguments.log)
+    logging.basicConfig(level="INFO")
+    responder.BROWSE_AGAIN_SECONDS = arguments.ask_again
     trio.run(watch, arguments.node, arguments.port, InterfaceChoice.parse(arguments.interface))
 
 

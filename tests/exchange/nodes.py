@@ -171,6 +171,11 @@ async def nodes(lan: MemoryNetwork, count: int, **options: object) -> AsyncItera
         nursery.cancel_scope.cancel()
 
 
+async def unwanted(source: Source, chunk: int, data: object) -> None:
+    """For a fetch that must deliver nothing."""
+    raise AssertionError(f"chunk {chunk} was delivered")
+
+
 class Inbox:
     """Chunks delivered by a fetch, and from whom."""
 
@@ -178,6 +183,12 @@ class Inbox:
         self.chunks: dict[int, bytes] = {}
         self.sources: set[Source] = set()
         self.order: list[int] = []
+        self._came = trio.lowlevel.ParkingLot()
+
+    async def has(self, count: int) -> None:
+        """Wait until so many chunks have come."""
+        while len(self.chunks) < count:
+            await self._came.park()
 
     async def deliver(self, source: Source, chunk: int, data: bytes | bytearray | memoryview) -> None:
         await trio.lowlevel.checkpoint()
@@ -185,6 +196,7 @@ class Inbox:
         self.chunks[chunk] = bytes(data)
         self.sources.add(source)
         self.order.append(chunk)
+        self._came.unpark_all()
 
 
 def heard(topic: Topic) -> list[PeerMessage | PeerGone]:

@@ -27,7 +27,7 @@ from swarm.exchange.interfaces import PeerGone, PeerMessage
 from swarm.exchange.topics import EVENTS_ROOM, Topic
 from swarm.sources.interface import Source, SourceFailed
 from tests.exchange.memory import MemoryNetwork
-from tests.exchange.nodes import Content, Inbox, Node, Offer, heard, nodes
+from tests.exchange.nodes import Content, Inbox, Node, Offer, heard, nodes, unwanted
 
 MIB = 1024 * 1024
 
@@ -121,7 +121,7 @@ async def test_a_private_topic_is_never_mentioned(autojump_clock: MockClock) -> 
                     PeerMessage(two.id, HaveMap(content.key, 0, b"\1")),
                 ]
                 with pytest.raises(SourceFailed):
-                    await topic.source(two.id).fetch([0], pytest.fail)
+                    await topic.source(two.id).fetch([0], unwanted)
             assert heard(other) == [PeerMessage(one.id, Absent(content.key))]
 
 
@@ -289,7 +289,7 @@ async def test_a_topic_that_is_gone_is_refused(autojump_clock: MockClock) -> Non
     async with seed_and_leech(content) as (seed, _, topic):
         del seed.shelf.offers[content.key]
         with pytest.raises(SourceFailed, match="refused 8"):
-            await topic.source(seed.id).fetch(range(8), pytest.fail)
+            await topic.source(seed.id).fetch(range(8), unwanted)
 
 
 async def test_a_chunk_is_sent_only_with_the_digest_asked_for(autojump_clock: MockClock) -> None:
@@ -317,8 +317,7 @@ async def test_a_broken_link_fails_the_order_at_once(autojump_clock: MockClock) 
         inbox = Inbox()
 
         async def pull_the_plug() -> None:
-            while len(inbox.chunks) < 5:
-                await trio.sleep(0.01)
+            await inbox.has(5)
             lan.break_streams(seed.host, leech.host)
 
         nursery.start_soon(pull_the_plug)
@@ -336,10 +335,10 @@ async def test_a_peer_that_stops_sending_fails_the_order(autojump_clock: MockClo
         async def stuck(chunk: int, digest: ChunkDigest | None) -> None:
             await trio.sleep_forever()
 
-        offer(seed, content).read = stuck  # type: ignore[method-assign,assignment]  # a disk that hangs
+        offer(seed, content).read = stuck  # type: ignore[method-assign]  # a disk that hangs
         start = trio.current_time()
         with pytest.raises(SourceFailed, match="stopped sending"):
-            await topic.source(seed.id).fetch([0], pytest.fail)
+            await topic.source(seed.id).fetch([0], unwanted)
         assert STALL_SECONDS <= trio.current_time() - start <= 1.5 * STALL_SECONDS
         assert leech.linked
 

@@ -54,16 +54,19 @@ class Output:
         with self._changed:
             return list(self._lines)
 
-    def find(self, pattern: str, timeout: float) -> re.Match[str] | None:
-        """The match in the first line that has one, after the line found before; None when there is
-        none within `timeout` seconds or before the stream ends."""
+    def find(self, pattern: str, timeout: float, *, anywhere: bool = False) -> re.Match[str] | None:
+        """The match in the first line that has one; None when there is none within `timeout` seconds, or
+        before the stream ends. Looks behind the line that was found before, or, if it may be `anywhere`,
+        at all lines, and then does not move on."""
         deadline = time.monotonic() + timeout
+        next_line = 0 if anywhere else self._read
         with self._changed:
             while True:
-                for number in range(self._read, len(self._lines)):
+                for number in range(next_line, len(self._lines)):
                     if match := re.search(pattern, self._lines[number]):
-                        self._read = number + 1
+                        self._read = self._read if anywhere else number + 1
                         return match
+                next_line = len(self._lines)
                 if self._ended or not self._changed.wait(deadline - time.monotonic()):
                     return None
 
@@ -102,9 +105,11 @@ class HostProcess:
     def running(self) -> bool:
         return self._popen.poll() is None
 
-    def expect(self, pattern: str, timeout: float = EXPECT_SECONDS) -> re.Match[str]:
+    def expect(
+        self, pattern: str, timeout: float = EXPECT_SECONDS, *, anywhere: bool = False
+    ) -> re.Match[str]:
         """Wait for a line on standard output that the pattern is found in; see `Output.find`."""
-        if match := self.out.find(pattern, timeout):
+        if match := self.out.find(pattern, timeout, anywhere=anywhere):
             return match
         raise AssertionError(f"no {pattern!r} within {timeout:g} s\n{self.report()}")
 

@@ -15,6 +15,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 from protocol.bits import from_members, members, minus, single
@@ -68,7 +69,9 @@ class Flow:
 class World:
     """The event queue and the hosts. `upstream_rate` is shared by all nodes, as one line to the internet."""
 
-    def __init__(self, lengths: Layout, *, upstream_rate: float, seed: int = 0, latency: float = 0.001) -> None:
+    def __init__(
+        self, lengths: Layout, *, upstream_rate: float, seed: int = 0, latency: float = 0.001
+    ) -> None:
         self.lengths = lengths
         self.now = 0.0
         self.random = random.Random(seed)
@@ -77,6 +80,7 @@ class World:
         self.hub_latency = 0.02
         self.nodes: dict[NodeId, Node] = {}
         self.upstream_bytes = 0
+        self.steady: Node | None = None
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
 
@@ -93,7 +97,7 @@ class World:
         return node
 
     def run(self, until: Callable[[], bool], limit: float = 600.0) -> float:
-        """Go on until the condition holds; its time. AssertionError at `limit` seconds or when all is quiet."""
+        """Go on until the condition holds; its time. AssertionError after `limit` s or if all is quiet."""
         while not until():
             assert self._queue, "nothing will ever happen again"
             self.now, _, action = heapq.heappop(self._queue)
@@ -103,12 +107,16 @@ class World:
 
     def run_to_end(self, limit: float = 600.0) -> float:
         """Until every node that wants something and lives has all of it."""
-        return self.run(lambda: all(node.done for node in self.nodes.values() if node.alive and node.wanted), limit)
+        return self.run(
+            lambda: all(node.done for node in self.nodes.values() if node.alive and node.wanted), limit
+        )
 
     def report(self) -> str:
         lines = [f"at {self.now:.2f}s"]
         for node in self.nodes.values():
-            lines.append(f"{node} missing {node.scheduler.missing.bit_count()} origin {node.scheduler.is_origin}")
+            lines.append(
+                f"{node} missing {node.scheduler.missing.bit_count()} origin {node.scheduler.is_origin}"
+            )
         return "\n".join(lines)
 
     # --- bytes ----------------------------------------------------------------------------------
@@ -142,16 +150,20 @@ class World:
             flow.queue.popleft()
         host.busy = True
         sent_at = self.now + size / host.up
-        receiver = flow.node.host
         latency = self.hub_latency if host is self.hub else self.latency
-        begins = max(self.now + latency, receiver.down_free_at)
-        receiver.down_free_at = max(begins + size / receiver.down, sent_at + latency)
         self.at(sent_at, lambda: self._sent(host))
-        self.at(receiver.down_free_at, lambda: self._taken(flow, order, chunk, size, last))
+        self.at(sent_at + latency, lambda: self._reached(flow, order, chunk, size, last))
 
     def _sent(self, host: Host) -> None:
         host.busy = False
         self._pump(host)
+
+    def _reached(self, flow: Flow, order: int, chunk: int, size: int, last: bool) -> None:
+        """The last byte of a piece is at the receiver's link, which may be busy with others."""
+        receiver = flow.node.host
+        took = size / receiver.down
+        receiver.down_free_at = max(self.now, receiver.down_free_at + took)
+        self.at(receiver.down_free_at, lambda: self._taken(flow, order, chunk, size, last))
 
     def _taken(self, flow: Flow, order: int, chunk: int, size: int, last: bool) -> None:
         flow.in_flight -= size
@@ -214,9 +226,7 @@ class Node:
         """Begin now; links with everybody alive come up after `join_delay()` seconds each."""
         self.alive = True
         now = self.world.now
-        self.scheduler = Scheduler(
-            self.id, TOPIC, self.world.lengths, self.have, now, settle=self.settle
-        )
+        self.scheduler = Scheduler(self.id, TOPIC, self.world.lengths, self.have, now, settle=self.settle)
         self.step(ev.Upstream(self.can_fetch))
         self.step(ev.Vouched(self.have))
         self.step(ev.Wanted(self.wanted))
@@ -257,6 +267,29 @@ class Node:
     def silence(self) -> None:
         """Everything that this node sends from now on is lost, and nobody is told."""
         self.mute = True
+
+    def break_upstream(self) -> None:
+        """What is under way from the hub stops, and nothing more will come."""
+        self.upstream_dead = True
+        for order, source in list(self.orders.items()):
+            if source == UPSTREAM:
+                self.upstream_flow(order).open = False
+                everything_asked = (1 << self.world.lengths.total) - 1
+                self.step(ev.OrderFailed(order, UPSTREAM, everything_asked, True))
+
+    def lose(self, bits: int) -> None:
+        """Stored chunks turn out wrong."""
+        bits &= self.have
+        self.have = minus(self.have, bits)
+        self.done = False
+        self.tell_all(ev.PeerLost(self.id, bits))
+        self.tell_all(ev.PeerJoined(self.id, True, self.can_fetch))
+        self.step(ev.Discarded(bits))
+
+    def upstream_flow(self, order: int) -> Flow:
+        """The flow that carries this order from the hub."""
+        key = NodeId(b"order" + order.to_bytes(8, "big"))
+        return self.flows.setdefault(key, Flow(self.world.hub, self, UPSTREAM))
 
     def tell(self, other: Node, event: ev.Event, extra: float = 0.0) -> None:
         """A control message: what the other node's scheduler will hear."""
@@ -313,8 +346,7 @@ class Node:
                 bits = from_members(chunks)
                 self.world.after(0.05, lambda: self.step(ev.OrderFailed(order, source, bits, True)))
                 return
-            flow = Flow(self.world.hub, self, UPSTREAM)
-            self.flows[NodeId(b"order" + order.to_bytes(8, "big"))] = flow
+            flow = self.upstream_flow(order)
             self.world.after(self.world.hub_latency, lambda: self.queue(flow, order, chunks))
             return
         flow = self.flows[source]
@@ -344,8 +376,7 @@ class Node:
 
     def cancel(self, order: int, bits: int) -> None:
         source = self.orders[order]
-        key = NodeId(b"order" + order.to_bytes(8, "big")) if source == UPSTREAM else source
-        flow = self.flows.get(key)
+        flow = self.upstream_flow(order) if source == UPSTREAM else self.flows.get(source)
         if flow is None:
             return
 
@@ -368,6 +399,11 @@ class Node:
 
         self.world.after(self.world.latency, answer)
 
+    def attest(self, peer: Node, bits: int) -> None:
+        """The peer hears the digests of what came from upstream."""
+        if not self.mute:
+            peer.learn(bits)
+
     def learn(self, bits: int) -> None:
         if minus(bits, self.known):
             self.known |= bits
@@ -388,12 +424,10 @@ class Node:
             return
         self.have |= single(chunk)
         if source == UPSTREAM:
-            self.known |= single(chunk)
+            self.learn(single(chunk))
             for other in sorted(self.links):
                 peer = self.world.nodes[other]
-                self.world.after(
-                    self.world.latency, lambda peer=peer: None if self.mute else peer.learn(single(chunk))
-                )
+                self.world.after(self.world.latency, partial(self.attest, peer, single(chunk)))
         self.tell_all(ev.PeerHas(self.id, single(chunk)))
         self.step(ev.Stored(chunk, source))
 

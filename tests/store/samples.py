@@ -24,9 +24,13 @@ class Sample:
     blob: Blob
     data: bytes
 
-    def chunk(self, index: int) -> Chunk:
+    def part(self, index: int) -> bytes:
+        """The bytes of chunk `index`."""
         offset, length = self.blob.span(index)
-        return Chunk.named(self.data[offset : offset + length])
+        return self.data[offset : offset + length]
+
+    def chunk(self, index: int) -> Chunk:
+        return Chunk.named(self.part(index))
 
     @property
     def indexes(self) -> range:

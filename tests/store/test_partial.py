@@ -93,7 +93,7 @@ def test_a_chunk_replaced_while_it_is_read_is_not_given_out(
 
     monkeypatch.setattr(os, "pread", replaced_meanwhile)
     assert partial.read(0) is None
-    assert partial.read(0) == BIG.chunk(0).data
+    assert partial.read(0) == BIG.part(0)
 
 
 def test_what_lies_after_the_sound_part_of_a_journal_is_cut_off(layout: StoreLayout) -> None:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import trio
 
 from protocol.chunks import Chunk, WrongBytes
 from protocol.ids import SnapshotKey
@@ -39,7 +40,7 @@ async def test_a_blob_arrives_chunk_by_chunk(store: Store) -> None:
     assert not held.complete
     assert held.bits == 0b101
     assert held.digests == (BIG.chunk(0).digest, None, BIG.chunk(2).digest, None)
-    assert await store.read(blob, 2) == BIG.chunk(2).data
+    assert await store.read(blob, 2) == BIG.part(2)
     assert await store.read(blob, 1) is None
     assert await store.claims(blob) == [(i, BIG.chunk(i).digest, VOUCHER) for i in (0, 2)]
     assert await store.chunk_sources(blob) == {0: PEER, 2: PEER}
@@ -57,7 +58,7 @@ async def test_a_committed_blob_is_complete(store: Store) -> None:
     assert held.complete
     assert held.bits == 0b1111
     assert held.digests == tuple(BIG.chunk(i).digest for i in BIG.indexes)
-    assert [await store.read(blob, i) for i in BIG.indexes] == [BIG.chunk(i).data for i in BIG.indexes]
+    assert [await store.read(blob, i) for i in BIG.indexes] == [BIG.part(i) for i in BIG.indexes]
     assert await store.claims(blob) == [(i, BIG.chunk(i).digest, None) for i in BIG.indexes]
     last = blob.span(3)[1]
     assert await store.provenance(blob) == {PEER: last, HUB: blob.size - last}
@@ -103,7 +104,7 @@ async def test_a_wrong_chunk_is_found_at_the_commit_and_can_be_put_again(store: 
 async def test_a_chunk_that_is_held_is_not_overwritten(store: Store) -> None:
     await store.put(BIG.blob, 0, BIG.chunk(0), HUB, None)
     await store.put(BIG.blob, 0, Chunk.named(bytes(BIG.blob.span(0)[1])), PEER, None)
-    assert await store.read(BIG.blob, 0) == BIG.chunk(0).data
+    assert await store.read(BIG.blob, 0) == BIG.part(0)
     assert await store.chunk_sources(BIG.blob) == {0: HUB}
 
 
@@ -211,7 +212,7 @@ async def test_content_that_was_damaged_is_missing_again(store: Store, damage: s
 
 async def test_damage_is_noticed_while_the_file_is_open(store: Store) -> None:
     path = await complete(store, BIG)
-    assert await store.read(BIG.blob, 0) == BIG.chunk(0).data
+    assert await store.read(BIG.blob, 0) == BIG.part(0)
     path.chmod(0o644)
     path.write_bytes(bytes(BIG.blob.size))
     os.utime(path, ns=(1, 1))
@@ -222,7 +223,7 @@ async def test_content_that_was_only_touched_stays(store: Store) -> None:
     path = await complete(store, BIG)
     assert await store.read(BIG.blob, 0) is not None
     os.utime(path, ns=(1, 1))
-    assert await store.read(BIG.blob, 0) == BIG.chunk(0).data
+    assert await store.read(BIG.blob, 0) == BIG.part(0)
     assert (await store.held([BIG.blob]))[BIG.blob].complete
     assert await store.incidents() == []
 
@@ -264,6 +265,15 @@ async def test_a_snapshot_is_found_by_key_commit_and_name(store: Store, clock: C
         assert not stored.complete
     assert await store.find("hf", "dataset", "org/model", "main") is None
     assert await store.find("hf", "model", "org/model", "v2") is None
+
+
+async def test_what_the_hub_said_once_stays_published(store: Store) -> None:
+    snapshot = snapshot_of({"f": SMALL})
+    for published, expected in [(False, False), (True, True), (False, True)]:
+        await store.remember(snapshot, public=True, published=published)
+        stored = await store.snapshot(snapshot.key)
+        assert stored is not None
+        assert stored.published is expected
 
 
 async def test_a_name_means_the_snapshot_it_was_last_told_for(store: Store, clock: Clock) -> None:
@@ -401,6 +411,46 @@ async def test_a_store_on_threads(tmp_path: Path) -> None:
     async with open_store(tmp_path, ThreadWorkers()) as store:
         assert (await complete(store, BIG)).read_bytes() == BIG.data
         assert await store.free() > 0
+
+
+async def test_many_tasks_at_one_blob(tmp_path: Path) -> None:
+    """The same chunks from several sources at once, some of them wrong, read and discarded meanwhile."""
+    wrong = Chunk.named(bytes(BIG.blob.span(2)[1]))
+    async with open_store(tmp_path, ThreadWorkers()) as store:
+
+        async def right(first: int) -> None:
+            for index in (*BIG.indexes[first:], *BIG.indexes[:first]):
+                await store.put(BIG.blob, index, BIG.chunk(index), HUB, None)
+                data = await store.read(BIG.blob, index)
+                assert data is None or data in (BIG.part(index), bytes(wrong.data))
+
+        async def lie() -> None:
+            for _ in range(20):
+                await store.put(BIG.blob, 2, wrong, PEER, VOUCHER)
+                await store.discard(BIG.blob, [2])
+
+        async with trio.open_nursery() as nursery:
+            for first in BIG.indexes:
+                nursery.start_soon(right, first)
+                nursery.start_soon(lie)
+        await fill(store, BIG)
+        assert (await store.commit(BIG.blob)).read_bytes() == BIG.data
+        assert await store.provenance(BIG.blob) == {HUB: BIG.blob.size}
+
+
+async def test_a_commit_among_late_puts(tmp_path: Path) -> None:
+    async with open_store(tmp_path, ThreadWorkers()) as store:
+        await fill(store, BIG)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.commit, BIG.blob)
+            nursery.start_soon(store.commit, BIG.blob)
+            for _ in range(10):
+                for index in BIG.indexes:
+                    nursery.start_soon(store.put, BIG.blob, index, BIG.chunk(index), PEER, None)
+                    nursery.start_soon(store.discard, BIG.blob, [])
+        assert (await store.held([BIG.blob]))[BIG.blob].complete
+        assert store.path(BIG.blob).read_bytes() == BIG.data
+        assert os.listdir(tmp_path / "partial") == []
 
 
 async def test_a_store_of_a_later_version_is_left_alone(tmp_path: Path) -> None:

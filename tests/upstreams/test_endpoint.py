@@ -42,4 +42,22 @@ def test_endpoints_by_their_urls() -> None:
     assert [one.url for one in endpoints_for([], None)] == [HUB_URL]
     named = endpoints_for(["https://b.test", "https://a.test/", "https://b.test/"], "hf_x")
     assert [one.url for one in named] == ["https://b.test", "https://a.test"]
-    assert all(one.authorization == "Bearer hf_x" for one in named)
+
+
+@pytest.mark.parametrize(
+    ("urls", "chosen"),
+    [
+        (["https://mirror.example"], 0),
+        (["https://mirror.example", "https://other.example"], 0),
+        (["https://mirror.example", "https://huggingface.co"], 1),
+    ],
+)
+def test_a_token_is_for_the_hub_or_for_what_stands_for_it(urls: list[str], chosen: int) -> None:
+    endpoints = endpoints_for(urls, "hf_secret")
+    assert [endpoint.url for endpoint in endpoints] == urls
+    assert [number for number, endpoint in enumerate(endpoints) if endpoint.authorization] == [chosen]
+
+
+def test_a_credential_in_the_url_is_kept() -> None:
+    (endpoint,) = endpoints_for(["https://ann:secret@mirror.test"], "hf_x")
+    assert endpoint.authorization == "Basic YW5uOnNlY3JldA=="

@@ -1,48 +1,23 @@
-"""Fetching chunks from hubs in memory, with every fault, at exact virtual times."""
+"""Fetching chunks from one endpoint in memory, with every fault, at exact virtual times."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import pytest
 import trio
 from trio.testing import MockClock
 
 from protocol.chunks import Bytes
-from protocol.manifest import Blob, Snapshot
 from swarm.cli.demo_repo import Repository
-from swarm.cli.demo_site import Answer, Request
 from swarm.sources.interface import Source, SourceFailed
 from swarm.sources.rate import BURST_SECONDS, RateLimiter
 from swarm.upstreams import http, pool
-from swarm.upstreams.huggingface import HuggingFace
 from swarm.upstreams.pool import UpstreamPool
-from tests.hub.faults import Faults, FaultySite
+from tests.hub.faults import Faults
 from tests.hub.transport import site, url
 from tests.upstreams.hubs import CANARY, CHUNK, REPO, Collector, Hubs, repository, seeded
+from tests.upstreams.orders import big, blob_of, everything, fetched, shown
 
 WEIGHTS = "weights/model.safetensors"
-
-
-def big(chunks: int = 40, size: int | None = None) -> Repository:
-    """One file of so many chunks, kept in LFS."""
-    return Repository(REPO, {"big.bin": seeded(chunks * CHUNK if size is None else size)})
-
-
-def everything(snapshot: Snapshot) -> range:
-    return range(snapshot.layout.total)
-
-
-async def fetched(hub: HuggingFace, chunks: Sequence[int] | None = None) -> tuple[Snapshot, Collector]:
-    """Fetch these chunks of the only repository, or all, in one order."""
-    snapshot = (await hub.resolve(REPO)).snapshot
-    collector = Collector()
-    await UpstreamPool(hub, snapshot).fetch(everything(snapshot) if chunks is None else chunks, collector)
-    return snapshot, collector
-
-
-def blob_of(snapshot: Snapshot, path: str) -> Blob:
-    return next(file.blob for file in snapshot.files if file.path == path)
 
 
 # --- one endpoint that works ----------------------------------------------------------------------
@@ -189,11 +164,6 @@ async def test_an_order_for_nothing() -> None:
 # --- credentials ----------------------------------------------------------------------------------
 
 
-def shown(hubs: Hubs) -> set[str]:
-    """Hosts that saw the token."""
-    return {request.url.host for request in hubs.transport.asked if CANARY in str(request.headers.raw)}
-
-
 @pytest.mark.parametrize("fault", ["private", "gated"])
 async def test_the_token_goes_to_the_hub_and_not_to_the_store(fault: str) -> None:
     hubs = Hubs(CANARY, hub=site("hub", repository(), faults=Faults(token=CANARY, **{fault: True})))  # type: ignore[arg-type]
@@ -255,6 +225,16 @@ async def test_a_hub_that_asks_to_wait_too_long_is_not_waited_for(autojump_clock
         assert upstream.usable
 
 
+async def test_a_hub_that_always_says_soon_is_not_asked_for_ever(autojump_clock: MockClock) -> None:
+    one = site("hub", big(4))
+    async with Hubs(hub=one) as hub:
+        snapshot = (await hub.resolve(REPO)).snapshot
+        one.set({"status": 429, "headers": {"Retry-After": "0"}})
+        with pytest.raises(SourceFailed, match="too many requests"):
+            await UpstreamPool(hub, snapshot).fetch(range(4), Collector())
+    assert trio.current_time() == pool.PATIENCE_SECONDS
+
+
 async def test_a_hub_that_went_away_is_tried_for_a_while(autojump_clock: MockClock) -> None:
     hubs = Hubs(hub=site("hub", big(4)))
     async with hubs as hub:
@@ -294,6 +274,24 @@ async def test_a_hub_that_ignores_ranges_sends_each_file_once(fault: dict[str, b
         got.check(snapshot)
         assert one.sent.total() == 40 * CHUNK
         await upstream.aclose()
+
+
+async def test_runs_wait_for_a_slow_first_answer_and_then_go_on_side_by_side(
+    autojump_clock: MockClock,
+) -> None:
+    one = site("hub", big())
+    async with Hubs(hub=one) as hub:
+        snapshot = (await hub.resolve(REPO)).snapshot
+        one.faults.delay = http.ANSWER_SECONDS - 1
+        upstream = UpstreamPool(hub, snapshot)
+        got = Collector()
+        async with trio.open_nursery() as nursery:
+            for first in range(0, 40, 10):
+                nursery.start_soon(upstream.fetch, range(first, first + 10), got)
+            await trio.sleep(2 * one.faults.delay - 0.5)
+            one.faults.delay = 0
+    got.check(snapshot)
+    assert trio.current_time() == 2 * (http.ANSWER_SECONDS - 1), "the hub's answer and its store's, once"
 
 
 async def test_what_is_missing_in_between_is_skipped() -> None:
@@ -387,168 +385,3 @@ async def test_one_missing_file_does_not_keep_the_others() -> None:
             await UpstreamPool(hub, snapshot).fetch(everything(snapshot), got)
     (missing,) = snapshot.layout.chunks_of(blob_of(snapshot, "config.json"))
     assert set(everything(snapshot)) - set(got.chunks) == {missing}
-
-
-# --- several endpoints ----------------------------------------------------------------------------
-
-
-def pair(first: Faults | None = None, second: Faults | None = None, source: Repository | None = None) -> Hubs:
-    """Two endpoints with the same repository."""
-    source = source or big()
-    return Hubs(first=site("first", source, faults=first), second=site("second", source, faults=second))
-
-
-async def test_the_next_one_goes_on_from_the_same_chunk_when_one_stalls(autojump_clock: MockClock) -> None:
-    hubs = pair(Faults(stall_after=10 * CHUNK + 5))
-    async with hubs as hub:
-        snapshot, got = await fetched(hub)
-    got.check(snapshot)
-    assert got.sources == [url("first")] * 10 + [url("second")] * 30
-    assert trio.current_time() == http.STALL_SECONDS
-
-
-async def test_the_next_one_goes_on_when_one_goes_down() -> None:
-    hubs = pair(Faults(cut_after=10 * CHUNK))
-    async with hubs as hub:
-        snapshot, got = await fetched(hub)
-    got.check(snapshot)
-    assert got.sources == [url("first")] * 10 + [url("second")] * 30
-
-
-@pytest.mark.parametrize(
-    "faults",
-    [
-        Faults(status=503, where="file"),
-        Faults(status=429, where="cdn"),
-        Faults(lacks="big"),
-        Faults(wrong_size=3),
-        Faults(olah=True, lacks="big"),
-        Faults(disabled=True),
-        Faults(gated=True),
-    ],
-)
-async def test_another_one_serves_what_one_cannot(faults: Faults) -> None:
-    source = big()
-    hubs = Hubs(second=site("second", source), first=site("first", source, faults=faults))
-    async with hubs as hub:
-        snapshot = (await hub.resolve(REPO)).snapshot
-        upstream = UpstreamPool(HuggingFace(hubs.client, hubs.endpoints[::-1]), snapshot)
-        got = Collector()
-        await upstream.fetch(everything(snapshot), got)
-    got.check(snapshot)
-    assert set(got.sources) == {url("second")}
-
-
-async def test_new_endpoints_are_tried_in_order_and_the_fastest_is_kept(autojump_clock: MockClock) -> None:
-    source = Repository(REPO, {"big.bin": seeded(90 * CHUNK)})
-    hubs = Hubs(
-        slow=site("slow", source, faults=Faults(rate=CHUNK)),
-        fast=site("fast", source, faults=Faults(rate=6 * CHUNK)),
-        middle=site("middle", source, faults=Faults(rate=3 * CHUNK)),
-    )
-    async with hubs as hub:
-        snapshot = (await hub.resolve(REPO)).snapshot
-        upstream = UpstreamPool(hub, snapshot)
-        got = Collector()
-        for first in range(0, 90, 6):
-            await upstream.fetch(range(first, first + 6), got)
-    got.check(snapshot)
-    assert got.sources[:18] == [url("slow")] * 6 + [url("fast")] * 6 + [url("middle")] * 6
-    assert set(got.sources[18:]) == {url("fast")}
-    speeds = {status.url: status.bytes_per_second for status in upstream.speeds()}
-    assert speeds[url("fast")] == pytest.approx(6 * CHUNK)
-    assert speeds[url("slow")] == pytest.approx(CHUNK)
-
-
-async def test_a_crawling_stream_is_left_for_a_faster_endpoint(autojump_clock: MockClock) -> None:
-    hubs = pair(Faults(rate=CHUNK / 4), Faults(rate=16 * CHUNK), source=big(80))
-    async with hubs as hub:
-        snapshot = (await hub.resolve(REPO)).snapshot
-        upstream = UpstreamPool(hub, snapshot)
-        got = Collector()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(upstream.fetch, range(40), got)
-            nursery.start_soon(upstream.fetch, range(40, 80), got)
-    got.check(snapshot)
-    assert trio.current_time() < 10
-    assert got.sources.count(url("first")) <= 2
-
-
-async def test_a_crawling_stream_is_left_for_one_never_tried(autojump_clock: MockClock) -> None:
-    hubs = pair(Faults(rate=10_000))
-    async with hubs as hub:
-        snapshot, got = await fetched(hub)
-    got.check(snapshot)
-    assert trio.current_time() < 12
-
-
-async def test_an_avoided_endpoint_is_left_in_the_middle_of_a_range(autojump_clock: MockClock) -> None:
-    hubs = pair(Faults(rate=CHUNK))
-    async with hubs as hub:
-        snapshot = (await hub.resolve(REPO)).snapshot
-        upstream = UpstreamPool(hub, snapshot)
-        got = Collector()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(upstream.fetch, range(40), got)
-            await trio.sleep(5.5)
-            upstream.avoid(Source("upstream", url("first")), 60)
-    got.check(snapshot)
-    assert got.sources == [url("first")] * 5 + [url("second")] * 35
-    resting = {status.url: status.resting_because for status in upstream.speeds()}
-    assert resting == {url("first"): "it sent wrong bytes", url("second"): None}
-
-
-async def test_the_only_endpoint_avoided_leaves_none(autojump_clock: MockClock) -> None:
-    async with Hubs(hub=site("hub", big())) as hub:
-        snapshot = (await hub.resolve(REPO)).snapshot
-        upstream = UpstreamPool(hub, snapshot)
-        upstream.avoid(Source("upstream", url("hub")), 600)
-        assert not upstream.usable
-        with pytest.raises(SourceFailed, match="it sent wrong bytes") as failed:
-            await upstream.fetch([0], Collector())
-    assert failed.value.lasting
-    assert trio.current_time() == 0
-
-
-async def test_wrong_bytes_are_the_receivers_business() -> None:
-    hubs = pair(Faults(wrong_bytes="big"))
-    async with hubs as hub:
-        _, got = await fetched(hub, [0])
-    assert got.chunks[0] != seeded(40 * CHUNK)[:CHUNK]
-    assert got.sources == [url("first")]
-
-
-async def test_an_endpoint_that_honours_ranges_is_asked_for_later_parts() -> None:
-    far = 2 * pool.SKIP_BYTES // CHUNK
-    source = big(far + 10)
-    ranged = site("ranged", source)
-    hubs = Hubs(whole=site("whole", source, faults=Faults(ignore_range=True)), ranged=ranged)
-    async with hubs as hub:
-        snapshot = (await hub.resolve(REPO)).snapshot
-        upstream = UpstreamPool(hub, snapshot)
-        got = Collector()
-        await upstream.fetch([far, far + 1], got)
-        await upstream.aclose()
-    assert set(got.sources) == {url("ranged")}
-    assert ranged.sent.total() == 2 * CHUNK
-
-
-async def test_a_mirror_that_sends_clients_back_to_the_hub(autojump_clock: MockClock) -> None:
-    """hf-mirror.com was seen to answer 308 to huggingface.co."""
-    source = big()
-    hubs = Hubs(CANARY, mirror=_Forwarding("mirror", "hub", source), hub=site("hub", source))
-    async with hubs:
-        alone = HuggingFace(hubs.client, hubs.endpoints[:1])
-        snapshot, got = await fetched(alone)
-    got.check(snapshot)
-    assert set(got.sources) == {url("mirror")}
-    assert shown(hubs) == set()
-
-
-class _Forwarding(FaultySite):
-    def __init__(self, name: str, to: str, source: Repository) -> None:
-        super().__init__([source], cdn_url=f"https://cdn.{name}.test")
-        self.to = to
-
-    def answer(self, request: Request) -> Answer:
-        return Answer(308, {"Location": f"{url(self.to)}{request.target}", "Content-Length": "0"})

@@ -1,0 +1,186 @@
+"""Whole swarms of real schedulers on a simulated LAN: how close to the bound, and what is paid upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from protocol.bits import everything
+from tests.scheduler.simulator import MBIT, Node, World, layout, relayed
+
+SIZE = 90_000_000
+UPSTREAM = 50 * MBIT
+LAN = 200 * MBIT
+BOUND = SIZE / UPSTREAM
+
+
+def cold_start(
+    seed: int, *, settle: float = 0.5, spread: float = 1.0, sizes: tuple[int, ...] = (SIZE,), nodes: int = 8
+) -> World:
+    """Nodes that start within `spread` seconds and hear of one another within 0.3 s."""
+    world = World(layout(*sizes), upstream_rate=UPSTREAM, seed=seed)
+    for number in range(nodes):
+        node = world.add(number + 1, up=LAN, settle=settle)
+        world.at(world.random.random() * spread, starter(world, node))
+    world.run(lambda: all(node.alive for node in world.nodes.values()))
+    return world
+
+
+def starter(world: World, node: Node) -> Callable[[], None]:
+    return lambda: node.start(lambda: world.random.uniform(0.01, 0.3))
+
+
+def progress(world: World) -> float:
+    """Share of the whole that the node that has most has."""
+    return max(node.have.bit_count() for node in world.nodes.values()) / world.lengths.total
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cold_start_takes_barely_longer_than_the_upstream_does(seed: int) -> None:
+    world = cold_start(seed)
+    last = world.run_to_end()
+    assert last <= 1.12 * BOUND
+    assert world.upstream_bytes == SIZE
+    origin = max(world.nodes.values(), key=lambda node: node.upstream_bytes)
+    assert relayed(origin) <= 1.1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nodes_that_each_took_themselves_for_the_first_pay_little_twice(seed: int) -> None:
+    world = cold_start(seed, settle=0.05, spread=0.2)
+    last = world.run_to_end()
+    assert last <= 1.15 * BOUND
+    assert world.upstream_bytes <= 1.02 * SIZE
+
+
+def test_one_seed_eight_nodes() -> None:
+    size = 256 << 20
+    world = World(layout(size), upstream_rate=UPSTREAM)
+    seed = world.add(100, up=LAN, have=everything(world.lengths.total), wanted=0)
+    seed.start()
+    for number in range(8):
+        world.add(number + 1, up=LAN).start()
+    last = world.run_to_end()
+    assert last <= 1.08 * size / LAN
+    assert world.upstream_bytes == 0
+    assert relayed(seed) <= 1.08
+
+
+def test_two_nodes_are_not_delayed() -> None:
+    world = World(layout(SIZE), upstream_rate=UPSTREAM)
+    world.add(1, up=LAN, have=everything(world.lengths.total), wanted=0).start()
+    world.add(2, up=LAN).start()
+    assert world.run_to_end() <= SIZE / LAN + 0.05
+
+
+def test_a_node_alone_goes_upstream_when_settled() -> None:
+    world = World(layout(SIZE), upstream_rate=UPSTREAM)
+    world.add(1, up=LAN, settle=0.5).start()
+    assert world.run_to_end() <= 0.5 + BOUND + 0.2
+    assert world.upstream_bytes == SIZE
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_origin_crashes_at_forty_percent(seed: int) -> None:
+    world = cold_start(seed)
+    world.run(lambda: progress(world) >= 0.4)
+    origin = next(node for node in world.nodes.values() if node.scheduler.is_origin)
+    origin.kill()
+    last = world.run_to_end()
+    assert world.upstream_bytes <= 1.05 * SIZE
+    assert last <= 1.2 * BOUND
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_origin_goes_silent(seed: int) -> None:
+    """No link breaks: the others notice by themselves."""
+    world = cold_start(seed)
+    world.run(lambda: progress(world) >= 0.4)
+    origin = next(node for node in world.nodes.values() if node.scheduler.is_origin)
+    origin.silence()
+    origin.wanted = 0
+    origin.upstream_dead = True
+    last = world.run_to_end()
+    assert last <= BOUND + 12
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_origins_upstream_breaks(seed: int) -> None:
+    world = cold_start(seed)
+    world.run(lambda: progress(world) >= 0.4)
+    origin = next(node for node in world.nodes.values() if node.scheduler.is_origin)
+    origin.break_upstream()
+    last = world.run_to_end()
+    assert last <= 1.2 * BOUND
+    assert world.upstream_bytes <= 1.05 * SIZE
+
+
+def test_a_late_joiner_takes_nothing_from_upstream() -> None:
+    world = cold_start(1, nodes=4)
+    world.run(lambda: progress(world) >= 0.7)
+    late = world.add(50, up=LAN)
+    late.start()
+    world.run_to_end()
+    assert late.upstream_bytes == 0
+    assert world.upstream_bytes == SIZE
+
+
+def test_an_offline_node_never_goes_upstream() -> None:
+    world = cold_start(1, nodes=3)
+    offline = world.add(50, up=LAN, can_fetch=False)
+    offline.start()
+    world.run_to_end()
+    assert offline.upstream_bytes == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_liar_costs_little(seed: int) -> None:
+    """It says that it has everything, and sends junk."""
+    world = cold_start(seed, nodes=6)
+    liar = world.add(60, up=LAN, wanted=0, liar=True)
+    liar.start()
+    last = world.run_to_end()
+    assert last <= 1.25 * BOUND
+    assert world.upstream_bytes <= 1.05 * SIZE
+
+
+def test_a_dead_relay_costs_its_grace() -> None:
+    """One of the nodes that wants everything takes nothing and sends nothing."""
+    world = World(layout(SIZE), upstream_rate=UPSTREAM)
+    world.add(100, up=LAN, have=everything(world.lengths.total), wanted=0).start()
+    for number in range(7):
+        world.add(number + 1, up=LAN).start()
+    dead = world.add(9, up=LAN)
+    dead.start()
+    dead.silence()
+    dead.wanted = 0
+    assert world.run_to_end() <= SIZE / LAN + 1.5
+
+
+@pytest.mark.parametrize("slow", [1.0, 5.0, 20.0])
+def test_a_slow_relay_does_not_hold_up_the_others(slow: float) -> None:
+    world = World(layout(SIZE), upstream_rate=UPSTREAM)
+    world.add(100, up=LAN, have=everything(world.lengths.total), wanted=0).start()
+    for number in range(7):
+        world.add(number + 1, up=LAN).start()
+    snail = world.add(9, up=slow * MBIT)
+    snail.start()
+    snail.wanted = 0
+    assert world.run_to_end() <= 1.35 * SIZE / LAN
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_thousands_of_small_files(seed: int) -> None:
+    sizes = tuple(4096 + 4096 * (number % 4) for number in range(3000))
+    world = cold_start(seed, sizes=sizes, nodes=4)
+    start = world.now
+    last = world.run_to_end()
+    assert world.upstream_bytes == sum(sizes)
+    assert last - start <= 2.0 * sum(sizes) / UPSTREAM + 1.0
+
+
+def test_files_of_all_sizes() -> None:
+    world = cold_start(3, sizes=(100, 5000, 30_000_000, 700, 262_144, 262_145, 20_000_000), nodes=5)
+    last = world.run_to_end()
+    assert last <= 1.3 * 50_268_089 / UPSTREAM
