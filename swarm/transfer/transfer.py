@@ -263,9 +263,9 @@ class Transfer:
     async def _listen(self, topic: Topic) -> None:
         async for event in topic.events:
             for translated in to_events(event, self.book, self.have, self.layout.total):
-                self._step(translated)
                 if isinstance(translated, ev.Vouched):
-                    self._take_back(translated.bits)
+                    self._take_back(translated.bits)  # first, lest they are ordered
+                self._step(translated)
 
     async def _ring(self) -> None:
         """Send a Tick at the time the scheduler last named."""
@@ -382,8 +382,8 @@ class Transfer:
             self._distrust(liar, LIAR_SECONDS)
         self._step(ev.Doubted(bits))
         self._step(ev.Discarded(bits))
-        self._step(ev.Vouched(believed))
         self._take_back(believed)
+        self._step(ev.Vouched(believed))
         self._say_join()
 
     def _avoid_mirrors(self, senders: set[Source]) -> None:
