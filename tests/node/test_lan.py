@@ -14,8 +14,8 @@ from protocol.limits import KIB, MIB
 from swarm.errors import NoSource, StoreError, WrongContent
 from swarm.sources import Source
 from tests.exchange.nodes import Content
-from tests.node.lan import HUB, MIRROR, SETTLE, Hub, Killed, Node, lan
 from tests.node.faulty import FlipsBytes, Overheard, approves_all, fills_up
+from tests.node.lan import HUB, MIRROR, SETTLE, Hub, Killed, Node, lan
 
 CHUNK = 256 * KIB
 
@@ -299,7 +299,7 @@ async def test_a_peer_that_flips_bytes_is_named_and_left_out(
 async def test_an_origin_deceived_by_its_mirror(
     tmp_path: Path, content: Content, autojump_clock: MockClock
 ) -> None:
-    """The origin's first mirror sends two wrong chunks; it and the others find them when the file is whole."""
+    """Its first mirror sends two wrong chunks; all find out when the file is whole, and mend just that."""
     hub = Hub(content, mirrors=[MIRROR, HUB])
     hub.wrong[MIRROR] = {7, 30}
     async with lan(tmp_path, content, hub, nodes=4) as site:
