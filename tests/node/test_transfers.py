@@ -90,8 +90,11 @@ async def test_a_new_transfer_waits_until_the_old_one_has_left_its_topic(
         nursery.cancel_scope.cancel()
 
 
-async def test_a_transfer_can_be_used_as_soon_as_it_is_had(tmp_path: Path, autojump_clock: MockClock) -> None:
-    """All chunks are there and only the commit is missing: it begins at once."""
+@pytest.mark.parametrize("attempt", range(6))
+async def test_a_transfer_can_be_used_as_soon_as_it_is_had(
+    tmp_path: Path, autojump_clock: MockClock, attempt: int
+) -> None:
+    """All chunks are there and only the commit is missing: it begins at once, whoever trio lets run first."""
     async with house(tmp_path) as at:
         async with at.transfers.use(SNAPSHOT, Line(Hub(CONTENT)), public=True) as transfer:
             transfer._commit_if_whole = lambda blob: None  # type: ignore[method-assign]  # as if killed then

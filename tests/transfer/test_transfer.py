@@ -148,10 +148,7 @@ async def test_the_upstream_alone(tmp_path: Path, autojump_clock: MockClock) -> 
     assert line.closed
 
 
-async def test_two_vouchers_with_the_same_lie_do_not_hang_the_commit(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
-    """The second vouches for all that the first did, so that everything is taken back at once, twice."""
+async def test_two_vouchers_of_one_lie_and_nobody_else(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with bench(tmp_path) as at, trio.open_nursery() as nursery:
         for who in (PEER, LIAR):
             at.company.sends[who.node_id] = {2: forged(2)}
