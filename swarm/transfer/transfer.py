@@ -30,6 +30,7 @@ from swarm.transfer.claims import ClaimBook
 from swarm.transfer.gate import Gate, Suspect
 from swarm.transfer.intake import Intake, Taken
 from swarm.transfer.ledger import Ledger
+from swarm.transfer.mirrors import Mirrors
 from swarm.transfer.orders import Orders, Upstream
 from swarm.transfer.plan import chunk_bits
 from swarm.transfer.talk import to_events
@@ -86,6 +87,7 @@ class Transfer:
             stored=self._stored,
         )
         self._orders = Orders(self._intake, self.book, upstream, self._order_ended)
+        self._mirrors = Mirrors()
         self._upstreams = [upstream] if upstream is not None else []
         self._done: set[Blob] = set()
         self._committing: set[Blob] = set()
@@ -348,7 +350,9 @@ class Transfer:
 
     async def _accept(self, blob: Blob) -> None:
         """The blob is what its publisher calls it: name who sent or vouched for something else."""
-        for wrong in self._gate.cleared(blob):
+        senders, wrongs = self._gate.cleared(blob)
+        self._clear_mirrors(senders, {wrong.culprit for wrong in wrongs})
+        for wrong in wrongs:
             await self._blame(wrong.culprit, "was the origin of wrong bytes", blob, wrong.chunks)
             if wrong.unrepentant is not None:
                 self._distrust(wrong.unrepentant, LIAR_SECONDS)
@@ -387,13 +391,23 @@ class Transfer:
         self._say_join()
 
     def _avoid_mirrors(self, senders: set[Source]) -> None:
-        """Leave those alone that sent wrong bytes just now; what an earlier run left on disk may be a
-        fault that was mended."""
-        if self._orders.upstream is not None:
-            for sender in senders:
-                if sender.kind == "upstream" and sender in self.ledger.totals:
-                    self._orders.upstream.avoid(sender, MIRROR_DISTRUST_SECONDS)
-            self._step(ev.Upstream(self.can_fetch))
+        """Leave mirrors alone, of those who between them sent something wrong, as long as others are left."""
+        upstream = self._orders.upstream
+        if upstream is None:
+            return
+        for mirror in self._mirrors.suspect(senders, self.ledger.totals):
+            upstream.avoid(mirror, MIRROR_DISTRUST_SECONDS)
+        chance = self._mirrors.second_chance()
+        if chance is not None and not upstream.usable:
+            upstream.avoid(chance, 0.0)
+        self._step(ev.Upstream(self.can_fetch))
+
+    def _clear_mirrors(self, senders: set[Source], culprits: set[Source]) -> None:
+        """Use those again that had sent nothing wrong."""
+        for mirror in self._mirrors.clear(sorted(senders), culprits):
+            if self._orders.upstream is not None:
+                self._orders.upstream.avoid(mirror, 0.0)
+        self._step(ev.Upstream(self.can_fetch))
 
     def _refuse_chunk(self, chunk: int, sender: Source) -> None:
         try:
