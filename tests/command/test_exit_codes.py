@@ -1,4 +1,4 @@
-"""Every exit code of the interface, as the installed command gives it: 0 to 7 and 130 (see also test_stopped)."""
+"""Every exit code of the interface, as the installed command gives it (130: see also test_stopped)."""
 
 from __future__ import annotations
 
@@ -161,7 +161,14 @@ def test_what_is_not_held(machine: Machine, command: str) -> None:
         ({"status": 403}, "", "refuses"),
         ({"status": 401}, "", "private"),
     ],
-    ids=["gated, no token", "gated, not granted", "gated, bad token", "private, bad token", "403", "bare 401"],
+    ids=[
+        "gated, no token",
+        "gated, not granted",
+        "gated, bad token",
+        "private, bad token",
+        "403",
+        "bare 401",
+    ],
 )
 def test_not_allowed(
     machine: Machine, hub: CommandHub, faults: dict[str, object], token: str, said: str
@@ -271,8 +278,17 @@ def test_a_full_disk(machine: Machine, files: dict[str, bytes]) -> None:
 
 
 def in_own_mounts(setup: str, folder: Path) -> list[str]:
-    """Words that run a command among mounts of its own, made by `setup` for `folder`; skips with the reason."""
-    prefix = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", f'{setup} && exec "$@"', str(folder)]
+    """Words that run a command among mounts of its own, made by `setup` for `folder`; or a skip."""
+    prefix = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        f'{setup} && exec "$@"',
+        str(folder),
+    ]
     if not shutil.which("unshare"):
         pytest.skip("there is no unshare (util-linux)")
     tried = subprocess.run([*prefix, "true"], capture_output=True, text=True, check=False)
