@@ -420,7 +420,8 @@ class Transfer:
         log.warning("%s %s (%d chunks of %s)", culprit.name, what, len(chunks), blob)
         self.notes.append(f"{culprit.kind} {culprit.name[:60]} {what}; going on without it")
         index = self.layout.locate(chunks[0])[1] if chunks else None
-        await self._store.note(Incident(time.time(), culprit, what, blob, index))
+        with trio.CancelScope(shield=True):  # it may be the last thing this transfer does
+            await self._store.note(Incident(time.time(), culprit, what, blob, index))
 
     def _nobody_has(self, bits: int) -> SwarmError:
         failed = self._gate.failure(bitset.members(bits))

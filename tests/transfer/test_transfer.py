@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import trio
@@ -22,7 +23,7 @@ from swarm.exchange.topics import Sayable
 from swarm.scheduler.stuck import STANDSTILL_SECONDS
 from swarm.sources import Source, SourceFailed
 from swarm.sources.interface import Deliver
-from swarm.store import Store
+from swarm.store import Incident, Store
 from swarm.transfer.transfer import LIAR_SECONDS, Transfer
 from swarm.workers import InlineWorkers
 from tests.exchange.nodes import Content
@@ -208,6 +209,27 @@ async def test_a_small_file_that_comes_wrong_from_a_peer(tmp_path: Path, autojum
         assert await at.wrong() == {Source("peer", LIAR.node_id.hex())}
         await at.company.comes_with(PEER, 1 << 4)
     assert at.transfer.have == 1 << 4
+
+
+async def test_who_sent_wrong_bytes_is_noted_even_if_the_get_ends_first(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    noted: list[Source] = []
+
+    async def note(incident: Incident) -> None:
+        await trio.sleep(5)
+        noted.append(incident.source)
+
+    async with bench(tmp_path) as at:
+        at.company.sends[LIAR.node_id] = {4: flipped(CONTENT.chunk(4))}
+        with patch.object(at.store, "note", note):
+            async with trio.open_nursery() as nursery:
+                await at.company.comes_with(LIAR, 1 << 4)
+                nursery.start_soon(at.transfer.want, FILES[1:])
+                await trio.testing.wait_all_tasks_blocked()
+                await at.company.comes_with(PEER, 1 << 4)
+    assert trio.current_time() == 5
+    assert noted == [Source("peer", LIAR.node_id.hex())]
 
 
 async def test_a_chunk_refused_is_asked_for_under_another_digest(
