@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from typing import Final
 
 import trio
@@ -316,7 +316,7 @@ class Transfer:
             blob, _ = self.layout.locate(wrong)
             self._spawn(self._blame, sender, f"sent wrong bytes: {reason}", blob, (wrong,))
             self._refuse_chunk(wrong, sender)
-            self._avoid_mirrors({sender})
+            self._avoid_mirrors({sender}, {sender})
         elif failed.source != ev.UPSTREAM and not failed.lasting:
             for chunk in bitset.members(failed.bits & ~self.have):
                 self.book.second_opinion(chunk)
@@ -379,7 +379,7 @@ class Transfer:
         self.have &= ~bits
         for ranges in cut(bits):
             self._say(Lost(self.snapshot.key, ranges))
-        self._avoid_mirrors({suspect.sender for suspect in suspects})
+        self._avoid_mirrors({suspect.sender for suspect in suspects}, self.ledger.totals)
         known_liars = set(self.book.liars)
         believed = self._gate.fail(blob, suspects)
         for liar in self.book.liars - known_liars:
@@ -390,12 +390,15 @@ class Transfer:
         self._step(ev.Vouched(believed))
         self._say_join()
 
-    def _avoid_mirrors(self, senders: set[Source]) -> None:
-        """Leave mirrors alone, of those who between them sent something wrong, as long as others are left."""
+    def _avoid_mirrors(self, senders: set[Source], used: Container[Source]) -> None:
+        """Leave mirrors alone, of those who between them sent something wrong, as long as others are left.
+
+        `used`: who sent anything in this run.
+        """
         upstream = self._orders.upstream
         if upstream is None:
             return
-        for mirror in self._mirrors.suspect(senders, self.ledger.totals):
+        for mirror in self._mirrors.suspect(senders, used):
             upstream.avoid(mirror, MIRROR_DISTRUST_SECONDS)
         chance = self._mirrors.second_chance()
         if chance is not None and not upstream.usable:

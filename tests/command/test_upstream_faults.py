@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def test_an_endpoint_that_sends_wrong_bytes_is_named(
     hub.faults.wrong_bytes = path
     done = machine.swarm("get", REPO, path, "--endpoint", hub.url, "--endpoint", second.url)
     assert contents(done.folder) == {path: files[path]}
-    (report,) = machine.swarm("why", REPO, "--json").json
+    (report,) = json.loads(machine.swarm("why", REPO, "--json").out)
     assert {(row["kind"], row["name"]) for row in report["incidents"]} == {("upstream", hub.url)}
 
 
