@@ -87,9 +87,12 @@ def test_a_client_online_asks_for_no_content(fetched: Fetched, hub: FaultyHub, c
 def test_from_olah(make_machine: MakeMachine, scratch: Path) -> None:
     files = {path: place.read_bytes() for path, place in software.model().items()}
     commit = mirrored(scratch / "mirrors", NAME, files)
+    mirrored(scratch / "mirrors", "org/data", {"a.txt": b"a", "b.bin": b"b"}, kind="dataset", tag="v1")
     with Olah(olah_cli(), scratch / "olah", mirrors=scratch / "mirrors") as olah:
         machine = make_machine(olah.url)
         fetched = Fetched(machine, machine.get(NAME))
+        part = make_machine(olah.url).get("datasets/org/data@v1", "a.txt")
+    assert contents(part["snapshot"]) == {"a.txt": b"a"}
     assert fetched.answer["commit"] == commit
     check_answer(fetched, source=olah.url)
     check_room(fetched)

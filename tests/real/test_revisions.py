@@ -3,8 +3,9 @@ a name is what the real clients find under it, offline, and what they need not f
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,8 @@ def commit_of(hub: FaultyHub, revision: str) -> str:
     return hub.repositories["model", NAME].refs[REFS[revision]]
 
 
-def find(machine: Machine, client: str, *asked: dict[str, object], offline: bool = True) -> list[Any]:
-    """What snapshot_download returns, or the name of what it raises, for each set of arguments."""
-    import json
-
+def find(machine: Machine, client: str, *asked: Mapping[str, object], offline: bool = True) -> list[Any]:
+    """What snapshot_download returns, or the name of what it raises, for each set of arguments `asked`."""
     found: list[Any] = machine.client(client, FIND, json.dumps(asked), HF_HUB_OFFLINE=int(offline))
     return found
 
@@ -75,11 +74,11 @@ print(json.dumps([find(asked) for asked in json.loads(sys.argv[1])]))
 """
 
 
-@pytest.fixture(scope="module")
-def fetched(hub: FaultyHub, make_machine: MakeMachine) -> tuple[Machine, dict[str, str]]:
-    """A machine that got all revisions by name, and one by its commit; folder by what was asked for."""
+def test_names_of_revisions(hub: FaultyHub, make_machine: MakeMachine) -> None:
+    """Each by its name, one by its commit; what they share is fetched once. Clients find them all."""
     machine = make_machine(hub.url, SWARM_SETTLE=0)
-    folders = {}
+    sent = hub.sent.copy()
+    folders: dict[str, str] = {}
     for revision in REFS:
         answer = machine.get(f"{NAME}@{revision}")
         assert answer["commit"] == commit_of(hub, revision)
@@ -88,38 +87,25 @@ def fetched(hub: FaultyHub, make_machine: MakeMachine) -> tuple[Machine, dict[st
     commit = commit_of(hub, "v1.0")
     again = machine.get(NAME, "--revision", commit)
     assert bytes_by(again) == {"local": again["bytes"]}
-    return machine, folders | {commit: again["snapshot"]}
+    folders[commit] = again["snapshot"]
 
+    sizes = {path: len(data) for path, data in files("main").items() if isinstance(data, bytes) and data}
+    sizes["config.json"] = sum(len(f'{{"revision": "{name}"}}') for name in REFS)
+    assert hub.sent - sent == {f"{NAME}/{path}": size for path, size in sizes.items()}
 
-@pytest.mark.parametrize("client", CLIENTS)
-def test_each_name_is_found(fetched: tuple[Machine, dict[str, str]], client: str) -> None:
-    machine, folders = fetched
     asked = [{"repo_id": NAME, "revision": revision} for revision in folders]
-    assert find(machine, client, *asked) == list(folders.values())
+    for client in CLIENTS:
+        assert find(machine, client, *asked) == list(folders.values())
+        before = len(hub.requests)
+        assert find(machine, client, *asked, offline=False) == list(folders.values())
+        assert len(hub.requests) > before, "it was online"
+        assert content_gets(hub, before) == []
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_online_each_name_costs_no_content(
-    fetched: tuple[Machine, dict[str, str]], hub: FaultyHub, client: str
-) -> None:
-    machine, folders = fetched
-    before = len(hub.requests)
-    asked = [{"repo_id": NAME, "revision": revision} for revision in folders]
-    assert find(machine, client, *asked, offline=False) == list(folders.values())
-    assert len(hub.requests) > before
-    assert content_gets(hub, before) == []
-
-
-def test_what_revisions_share_is_fetched_once(fetched: tuple[Machine, dict[str, str]]) -> None:
-    machine, _ = fetched
-    (_, *others) = machine.swarm("why", NAME)
-    assert len(others) == len(REFS) - 1
-    blobs = machine.cache / "models--org--model/blobs"
-    assert sum(path.stat().st_size for path in blobs.iterdir()) < 1.1 * len(WEIGHTS) * 7 / 6
-
-
-@pytest.mark.parametrize("client", CLIENTS)
-@pytest.mark.parametrize(("word", "repo", "kind"), [("datasets/org/data", "org/data", "dataset"), ("gpt2",) * 2 + ("model",)])
+@pytest.mark.parametrize(
+    ("word", "repo", "kind"), [("datasets/org/data", "org/data", "dataset"), ("gpt2", "gpt2", "model")]
+)
 def test_other_kinds_of_names(
     hub: FaultyHub, make_machine: MakeMachine, client: str, word: str, repo: str, kind: str
 ) -> None:
@@ -135,7 +121,7 @@ def test_a_part_is_a_part_to_the_client_too(hub: FaultyHub, make_machine: MakeMa
     machine = make_machine(hub.url, SWARM_SETTLE=0)
     answer = machine.get(NAME, "--include", "*.json", "--include", "onnx/*")
     folder = answer["snapshot"]
-    part = {path: data for path, data in files("main").items() if path in ("config.json", "onnx/deep/model.safetensors")}
+    part = {path: files("main")[path] for path in ("config.json", "onnx/deep/model.safetensors")}
     assert contents(folder) == part
     assert answer["files"] == len(part)
     patterns = {"repo_id": NAME, "allow_patterns": ["*.json", "onnx/*"]}
@@ -145,10 +131,10 @@ def test_a_part_is_a_part_to_the_client_too(hub: FaultyHub, make_machine: MakeMa
     before = len(hub.requests)
     assert find(machine, client, {"repo_id": NAME}, offline=False) == [folder]
     assert contents(folder) == files("main")
-    fetched = " ".join(content_gets(hub, before))
-    assert "/model.safetensors" in fetched
-    assert "onnx" not in fetched
-    assert "config.json" not in fetched
+    asked_for = " ".join(content_gets(hub, before))
+    assert "/model.safetensors" in asked_for
+    assert "onnx" not in asked_for
+    assert "config.json" not in asked_for
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -162,7 +148,7 @@ def test_a_branch_that_moved(make_machine: MakeMachine, client: str) -> None:
         repository.commit(files("later"))
         before = hub.sent.total()
         second = machine.get(NAME)["snapshot"]
-        assert hub.sent.total() - before == len(files("later")["config.json"])  # type: ignore[arg-type]
+        assert hub.sent.total() - before == len('{"revision": "later"}')
         assert find(machine, client, {"repo_id": NAME}) == [second]
     assert contents(first) == files("main")
     assert contents(second) == files("later")
