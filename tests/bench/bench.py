@@ -47,7 +47,7 @@ def installed(program: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A whole number a program takes, as `options.name`: what it is when all is measured, and with --quick."""
+    """A whole number that a program takes: what it is when all is measured, and with --quick."""
 
     name: str
     full: int

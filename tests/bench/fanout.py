@@ -21,7 +21,7 @@ from tests.lan.harness import Lan
 OPTIONS = (
     Option("receivers", 8, 8, "nodes that want it"),
     Option("mbit", 200, 200, "speed of every link, Mbit/s"),
-    Option("mib", 512, 64, "size of the model, MiB"),
+    Option("mib", 512, 128, "size of the model, MiB"),
 )
 COLUMNS = (
     Column("last", "last node, s"),

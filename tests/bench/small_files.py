@@ -2,7 +2,7 @@
 
 `tar` through a TCP socket is the least that can be done to move a folder: no check, no encryption, no
 names to look up. The hub's rows fetch datasets of several sizes from a hub on this machine and count what
-was asked of its API (metadata) and otherwise (files, one request each).
+was asked for metadata and for files (two requests each, as the Hub redirects).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ COLUMNS = (
     Column("bound", "÷ bound", ".2f"),
     Column("cpu", "CPU s, both sides"),
     Column("from hub", "from the hub, s"),
-    Column("calls", "calls of the hub's API", ".0f"),
-    Column("requests", "other requests", ".0f"),
+    Column("calls", "metadata calls", ".0f"),
+    Column("requests", "file requests", ".0f"),
 )
 REPO = "datasets/bench/small"
 PORT = 9000
