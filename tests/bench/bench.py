@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -85,6 +86,7 @@ class Bench:
     notes: list[str] = field(default_factory=list)
 
     def __enter__(self) -> Bench:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and clean up
         self.folder = Path(mkdtemp(prefix="lanswarm-bench-", dir=self.options.folder))
         self.folder.chmod(0o755)
         return self

@@ -71,6 +71,7 @@ class Uneven:
                 return self._without_waiting(good, odd)
             finally:
                 stop.cancel()
+                odd.process.kill()  # nsenter, which stands before it, has stopped as well: close() would wait
 
         return self._run(folder, run)
 
