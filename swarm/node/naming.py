@@ -63,8 +63,10 @@ class Names:
     async def resolve(self, request: GetRequest, hub: HuggingFace | None) -> Named:
         """The snapshot a request is for; `hub` None when it may not be asked. Raises SwarmError."""
         revision = request.revision or DEFAULT_REVISION
-        if FULL_COMMIT.fullmatch(revision) and (known := await self._remembered(request, revision)):
-            return known
+        if FULL_COMMIT.fullmatch(revision):
+            known = await self._remembered(request, revision)
+            if known and known.verified == "publisher":
+                return known
         if hub is None:
             failure = NoSource(
                 f"{request.repo} at {revision} is not known here and the hub may not be asked (offline)",
@@ -95,7 +97,7 @@ class Names:
         if stored is None:
             return None
         ref = None if FULL_COMMIT.fullmatch(revision) else revision
-        return Named(stored.snapshot, ref, stored.public, "publisher")
+        return Named(stored.snapshot, ref, stored.public, "publisher" if stored.published else "manifest")
 
     async def _from_peers(self, request: GetRequest, revision: str, failure: NoSource) -> Named:
         """What all peers that know the name agree on; raises `failure` when none does."""
@@ -120,7 +122,7 @@ class Names:
         if snapshot is None:
             raise failure
         ref = None if FULL_COMMIT.fullmatch(revision) else revision
-        await self._store.remember(snapshot, public=True, revisions=[ref] if ref else [])
+        await self._store.remember(snapshot, public=True, published=False, revisions=[ref] if ref else [])
         names = ", ".join(short(peer) for peer in peers[:5])
         self._tell(f"the hub cannot be reached; what {request.repo} is was learnt from {names}")
         return Named(snapshot, ref, True, "manifest")

@@ -30,17 +30,20 @@ class Catalog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def remember(self, snapshot: Snapshot, public: bool, revisions: Sequence[str], now: float) -> None:
+    def remember(
+        self, snapshot: Snapshot, public: bool, published: bool, revisions: Sequence[str], now: float
+    ) -> None:
         """Enter a snapshot, or note that it was seen again; `revisions` name it from now on."""
         repo = (snapshot.hub, snapshot.repo_type, snapshot.repo)
         with self._database.transaction() as cursor:
             known = cursor.execute("SELECT id FROM snapshot WHERE key = ?", (snapshot.key,)).fetchone()
             if known is None:
-                number = _insert(cursor, snapshot, public, now)
+                number = _insert(cursor, snapshot, public, published, now)
             else:
                 (number,) = known
                 cursor.execute(
-                    "UPDATE snapshot SET public = ?, seen_at = ? WHERE id = ?", (public, now, number)
+                    "UPDATE snapshot SET public = ?, published = max(published, ?), seen_at = ? WHERE id = ?",
+                    (public, published, now, number),
                 )
             cursor.executemany(
                 "INSERT OR REPLACE INTO name VALUES (?, ?, ?, ?, ?)",
@@ -49,19 +52,19 @@ class Catalog:
 
     def snapshot(self, key: SnapshotKey) -> Stored | None:
         rows = self._database.rows(
-            "SELECT id, public, seen_at, manifest FROM snapshot WHERE key = ?", bytes(key)
+            "SELECT id, public, published, seen_at, manifest FROM snapshot WHERE key = ?", bytes(key)
         )
         return self._stored(*rows[0]) if rows else None
 
     def find(self, hub: str, repo_type: str, repo: str, revision: str) -> Stored | None:
         """The snapshot last remembered under this name, else the last seen one of this commit."""
         named = self._database.rows(
-            "SELECT id, public, seen_at, manifest FROM snapshot WHERE id = "  # noqa: S608 - a constant
+            "SELECT id, public, published, seen_at, manifest FROM snapshot WHERE id = "  # noqa: S608 - a constant
             f"(SELECT snapshot FROM name WHERE {REPO} AND name = ?)",
             *(hub, repo_type, repo, revision),
         )
         rows = named or self._database.rows(
-            "SELECT id, public, seen_at, manifest FROM snapshot "  # noqa: S608 - a constant
+            "SELECT id, public, published, seen_at, manifest FROM snapshot "  # noqa: S608 - a constant
             f"WHERE {REPO} AND revision = ? ORDER BY seen_at DESC, id DESC LIMIT 1",
             *(hub, repo_type, repo, revision),
         )
@@ -139,7 +142,7 @@ class Catalog:
             cursor.executemany("INSERT OR IGNORE INTO doomed VALUES (?)", [(digest,) for digest in doomed])
         return doomed
 
-    def _stored(self, number: int, public: int, seen_at: float, manifest: bytes) -> Stored:
+    def _stored(self, number: int, public: int, published: int, seen_at: float, manifest: bytes) -> Stored:
         snapshot = _decode(manifest)
         digests = {
             digest
@@ -150,7 +153,7 @@ class Catalog:
             )
         }
         marked = frozenset(file.path for file in snapshot.files if file.blob.digest in digests)
-        return Stored(snapshot, bool(public), self._names(number), seen_at, marked)
+        return Stored(snapshot, bool(public), bool(published), self._names(number), seen_at, marked)
 
     def _names(self, number: int) -> tuple[str, ...]:
         rows = self._database.rows("SELECT name FROM name WHERE snapshot = ? ORDER BY name", number)
@@ -166,13 +169,13 @@ class Catalog:
         return held
 
 
-def _insert(cursor: sqlite3.Cursor, snapshot: Snapshot, public: bool, now: float) -> int:
+def _insert(cursor: sqlite3.Cursor, snapshot: Snapshot, public: bool, published: bool, now: float) -> int:
     cursor.execute(
-        "INSERT INTO snapshot (key, hub, repo_type, repo, revision, public, seen_at, manifest)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO snapshot (key, hub, repo_type, repo, revision, public, published, seen_at, manifest)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(snapshot.key, snapshot.hub, snapshot.repo_type, snapshot.repo, snapshot.commit),
-            *(public, now, snapshot.encoded),
+            *(public, published, now, snapshot.encoded),
         ),
     )
     number = cursor.lastrowid

@@ -17,7 +17,7 @@ from protocol.ids import ID_LENGTH
 from protocol.manifest import Blob
 from swarm.sources.interface import Source
 from swarm.store.descriptors import Descriptors, Opened
-from swarm.store.files import hash_file, move, sync_folder
+from swarm.store.files import flush, hash_file, move, sync_folder
 from swarm.store.layout import StoreLayout
 from swarm.store.schema import Database, batches
 from swarm.store.values import Held
@@ -36,14 +36,6 @@ class Verified:
     boot: str
     provenance: Mapping[Source, int]
     move: Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    size: int
-    stamp: int
-    boot: str
-    packed: bytes
 
 
 class CompleteBlobs:
@@ -71,11 +63,13 @@ class CompleteBlobs:
         wanted = {blob.digest: blob for blob in blobs}
         found: dict[Blob, Held] = {}
         for marks, portion in batches(wanted):
-            statement = f"SELECT digest, size, stamp, boot, digests FROM blob WHERE digest IN ({marks})"  # noqa: S608 - question marks
-            for digest, *values in self._database.rows(statement, *portion):
-                blob, row = wanted[digest], _Row(*values)
-                packed = row.packed if self._is_sound(blob, row) else self._recheck(blob, row)
-                if packed is not None:
+            rows = self._database.rows(
+                f"SELECT digest, size, stamp, boot, digests FROM blob WHERE digest IN ({marks})",  # noqa: S608
+                *portion,
+            )
+            for digest, size, stamp, boot, packed in rows:
+                blob = wanted[digest]
+                if size == blob.size and (self._is_sound(blob, stamp, boot) or self._recheck(blob, stamp)):
                     found[blob] = Held(True, (1 << len(packed) // ID_LENGTH) - 1, packed)
         return found
 
@@ -98,11 +92,12 @@ class CompleteBlobs:
         place = self.place(blob)
         if not os.path.exists(place):
             return False
+        stamp = os.stat(place).st_mtime_ns
         packed = hash_file(blob, place)
         if packed is None:
             os.unlink(place)
             return False
-        stamp = _flush(place)
+        flush(place)
         told = provenance() or {Source("local", place): blob.size}
         self.enter([Verified(blob, packed, stamp, "", told, lambda _: None)])
         return True
@@ -135,56 +130,53 @@ class CompleteBlobs:
         return True
 
     def _open(self, blob: Blob) -> Opened:
-        if blob not in self.look_up([blob]):
-            raise FileNotFoundError(blob)
+        """Opened before it is looked up: a change from then on shows in its mtime at the next read."""
         fd = os.open(self.place(blob), os.O_RDONLY | os.O_CLOEXEC)
-        return Opened(fd, os.fstat(fd).st_mtime_ns)
+        stamp = os.fstat(fd).st_mtime_ns
+        try:
+            if blob in self.look_up([blob]):
+                return Opened(fd, stamp)
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+        raise FileNotFoundError(blob)
 
-    def _is_sound(self, blob: Blob, row: _Row) -> bool:
-        if row.boot and row.boot != self._boot:
+    def _is_sound(self, blob: Blob, stamp: int, boot: str) -> bool:
+        """Whether a file is as it was when it was verified, and was on disk or in this boot's page cache."""
+        if boot and boot != self._boot:
             return False
         try:
-            stat = os.stat(self.place(blob))
+            stat = os.stat(self._layout.blob(blob.algorithm, blob.digest))
         except FileNotFoundError:
             return False
-        return stat.st_mtime_ns == row.stamp and stat.st_size == row.size == blob.size
+        return stat.st_mtime_ns == stamp and stat.st_size == blob.size
 
-    def _recheck(self, blob: Blob, row: _Row) -> bytes | None:
-        """Hash a file that may have changed; its digests if it is still right, else forget it."""
-        if row.size != blob.size:
-            return None
+    def _recheck(self, blob: Blob, stamp: int) -> bool:
+        """Hash a file that may have changed since it had the mtime `stamp`; forget it if it is wrong."""
         place = self.place(blob)
         self._descriptors.drop(blob)
         try:
-            packed = hash_file(blob, place)
-            stamp = _flush(place)
+            now = os.stat(place).st_mtime_ns
+            right = hash_file(blob, place) is not None
+            flush(place)
         except FileNotFoundError:
-            packed, stamp = None, 0
+            right, now = False, 0
         with self._database.transaction() as cursor:
-            if packed is not None:
-                cursor.execute("UPDATE blob SET stamp = ?, boot = '' WHERE digest = ?", (stamp, blob.digest))
-                return packed
-            forget(cursor, blob.digest)
+            row = (blob.digest, stamp)
+            if right:
+                cursor.execute(
+                    "UPDATE blob SET stamp = ?, boot = '' WHERE digest = ? AND stamp = ?", (now, *row)
+                )
+                return True
+            cursor.execute("DELETE FROM blob WHERE digest = ? AND stamp = ?", row)
+            if not cursor.rowcount:
+                return False
+            cursor.execute("UPDATE part SET marked = 0 WHERE digest = ?", (blob.digest,))
             if os.path.exists(place):
                 os.unlink(place)
         self._lost(blob, place)
-        return None
-
-
-def forget(cursor: sqlite3.Cursor, digest: bytes) -> None:
-    """Take a blob out of the index and out of the completion markers."""
-    cursor.execute("DELETE FROM blob WHERE digest = ?", (digest,))
-    cursor.execute("UPDATE part SET marked = 0 WHERE digest = ?", (digest,))
-
-
-def _flush(place: str) -> int:
-    """Have a file that was just verified on disk; returns its mtime in ns."""
-    fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-        return os.fstat(fd).st_mtime_ns
-    finally:
-        os.close(fd)
+        return False
 
 
 def _insert(cursor: sqlite3.Cursor, item: Verified) -> None:

@@ -7,7 +7,10 @@ lost between them. Blocking; runs in worker threads.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from blake3 import blake3
@@ -22,11 +25,14 @@ from swarm.store.descriptors import Descriptors
 from swarm.store.faults import disk_faults
 from swarm.store.files import write_new
 from swarm.store.layout import DIGEST_ALGORITHMS, StoreLayout
-from swarm.store.partial import Partial
+from swarm.store.partial import Gone, Partial
 from swarm.store.partials import Partials
 from swarm.store.room import Room
 from swarm.store.schema import Database
 from swarm.store.values import Held, Mismatch
+
+BEGINNING: Final = 16
+"""Blobs that may begin, or be hashed because the index does not know them, at one time."""
 
 UNLINKED_AT_ONCE: Final = 256
 """Files removed in one transaction: others get to the index in between."""
@@ -59,6 +65,7 @@ class Content:
         self._complete = CompleteBlobs(database, layout, self._descriptors, boot, damaged)
         self._room = Room(layout.root)
         self._numbers = itertools.count(1)
+        self._beginning = [threading.Lock() for _ in range(BEGINNING)]
 
     # --- what is there ------------------------------------------------------------------------------
 
@@ -77,13 +84,18 @@ class Content:
 
     def _open(self, blob: Blob) -> Partial | None:
         """The partial blob, with what an earlier process left of it; None when the blob is complete."""
-        partial = self._partials.get(blob)
-        if partial is None:
-            if self._complete.look_up([blob]) or self._take_stray(blob):
-                return None
-            partial = self._partials.make(blob)
-        partial.load()
+        partial = self._partials.get(blob) or self._begin(blob)
+        if partial:
+            partial.load()
         return partial
+
+    def _begin(self, blob: Blob) -> Partial | None:
+        """A partial blob that nobody uses yet. One that was in use until now is complete or removed."""
+        with self._beginning[blob.digest[0] % len(self._beginning)]:
+            partial = self._partials.get(blob)
+            if partial is None and not self._complete.look_up([blob]) and not self._take_stray(blob):
+                partial = self._partials.make(blob)
+            return partial
 
     def _take_stray(self, blob: Blob) -> bool:
         taken = self._complete.take_stray(blob, lambda: self._partials.left_provenance(blob))
@@ -126,31 +138,48 @@ class Content:
 
     def put_whole(self, items: Sequence[tuple[Blob, Bytes, Source]]) -> None:
         """Raises Mismatch for those that are wrong; the others are stored."""
+        wrong: list[Blob] = []
+        fresh: dict[Blob, Verified] = {}
         known = self._complete.look_up({blob for blob, _, _ in items})
-        wrong, written = [], {}
-        for blob, data, source in items:
-            if blob in known or blob in written:
-                continue
-            try:
-                whole = WholeBlob(blob, data)
-            except WrongBytes:
-                wrong.append(blob)
-            else:
-                written[blob] = self._write(whole, source)
-        self._complete.enter(tuple(written.values()))
-        for blob in written:
+        with self._temporaries() as new:
+            for blob, data, source in items:
+                if blob in known or blob in fresh:
+                    continue
+                try:
+                    whole = WholeBlob(blob, data)
+                except WrongBytes:
+                    wrong.append(blob)
+                else:
+                    fresh[blob] = self._write(whole, source, new())
+            self._complete.enter(tuple(fresh.values()))
+        for blob in fresh:
             self._partials.delete(blob)
         if wrong:
             raise Mismatch(*wrong)
 
-    def _write(self, whole: WholeBlob, source: Source) -> Verified:
+    @contextmanager
+    def _temporaries(self) -> Iterator[Callable[[], Path]]:
+        """Names for new files; if things go wrong, those that still have them are removed."""
+        given: list[Path] = []
+
+        def new() -> Path:
+            given.append(self._layout.new(next(self._numbers)))
+            return given[-1]
+
+        try:
+            yield new
+        except BaseException:
+            for path in given:
+                path.unlink(missing_ok=True)
+            raise
+
+    def _write(self, whole: WholeBlob, source: Source, temporary: Path) -> Verified:
         blob, data = whole.blob, whole.data
-        temporary = str(self._layout.new(next(self._numbers)))
         self._room.take(blob.size, blob.size)
         with disk_faults(self._layout.root, blob.size):
-            stamp = write_new(data, temporary, sync=not self._boot)
+            stamp = write_new(data, str(temporary), sync=not self._boot)
         packed = blake3(data).digest() if blob.chunk_count else b""
-        return Verified(blob, packed, stamp, self._boot, {source: blob.size}, renamed(temporary))
+        return Verified(blob, packed, stamp, self._boot, {source: blob.size}, renamed(str(temporary)))
 
     def discard(self, blob: Blob, indexes: Iterable[int]) -> None:
         partial = self._open(blob)
@@ -158,6 +187,7 @@ class Content:
             partial.discard(indexes)
 
     def commit(self, blob: Blob) -> str:
+        """Two calls at once are fine: the one that comes second finds the file in its place."""
         place = self._complete.place(blob)
         if not blob.chunk_count:
             self.put_whole([(blob, b"", Source("local", place))])
@@ -169,7 +199,9 @@ class Content:
             raise StoreError(f"{blob} is not all there", "Run it again: what is missing is fetched.")
         try:
             self._enter(partial)
-        except FileNotFoundError as fault:
+        except Gone as fault:
+            if self._complete.look_up([blob]):
+                return place
             self._partials.delete(blob)
             raise StoreError(f"{blob} was deleted while it arrived", "Run it again.") from fault
         self._partials.delete(blob)

@@ -53,6 +53,15 @@ def sync_folder(folder: str) -> None:
         os.close(fd)
 
 
+def flush(path: str) -> None:
+    """Have the content of a file on disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def write_new(data: Bytes, temporary: str, *, sync: bool) -> int:
     """Write content under a temporary name; returns its mtime in ns."""
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, COMPLETE_MODE)

@@ -105,7 +105,7 @@ class Ownership:
         try:
             await self._settle(locked, workers)
         except BaseException:
-            os.close(self._flock)
+            self._let_go()
             raise
         self._beater.start()
 
@@ -119,6 +119,9 @@ class Ownership:
         """Let go. Blocks for at most one touch of the record."""
         self._stop.set()
         self._beater.join()
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._is_mine():
             self._layout.owner.unlink(missing_ok=True)
         os.close(self._flock)

@@ -39,6 +39,10 @@ PARTIAL_MODE: Final = 0o644
 """Content still arriving is written by its owner only; the umask takes away more."""
 
 
+class Gone(Exception):
+    """The partial blob was committed or removed."""
+
+
 class Partial:
     """See above. Nothing is on disk before the first `put`; `load` must come before anything else."""
 
@@ -51,6 +55,7 @@ class Partial:
         self._span = blob.span
         self._lock = threading.Lock()
         self._loaded = False
+        self._deleted = False
         self._bits = 0
         self._held_bytes = 0
         self._packed = bytearray(ID_LENGTH * self.blob.chunk_count)
@@ -92,7 +97,7 @@ class Partial:
         return dict(count)
 
     def read(self, index: int) -> bytes | None:
-        """The bytes of a chunk, None when it is not held or was replaced while it was read."""
+        """The bytes of a chunk, None when it is not held or went while it was read."""
         entry = self._entries.get(index)
         if entry is None:
             return None
@@ -100,7 +105,8 @@ class Partial:
             data = self._pread(index)
         except FileNotFoundError:
             return None
-        return data if self._entries.get(index) is entry and len(data) == self._span(index)[1] else None
+        same = self._entries.get(index) is entry and not self.gone
+        return data if same and len(data) == self._span(index)[1] else None
 
     # --- changes ------------------------------------------------------------------------------------
 
@@ -148,9 +154,10 @@ class Partial:
     def seal(self) -> int:
         """Check that the content is the publisher's and have it on disk; returns its mtime in ns.
 
-        All of it must be there. Raises Mismatch; every chunk stays then.
+        All of it must be there. Raises Mismatch (every chunk stays), Gone.
         """
         with self._lock:
+            self._check_here()
             self._hash_ahead(self.blob.chunk_count)
             if self._hash.digest() != self.blob.digest:
                 raise Mismatch(self.blob)
@@ -160,8 +167,12 @@ class Partial:
                 return os.fstat(fd).st_mtime_ns
 
     def hand_over(self, place: str) -> None:
-        """Give the sealed content its final name; from here on nothing can be put or discarded."""
+        """Give the sealed content its final name; from here on nothing can be put or discarded.
+
+        Raises Gone.
+        """
         with self._lock:
+            self._check_here()
             move(str(self._data), place)
             self.gone = True
 
@@ -173,14 +184,21 @@ class Partial:
     def delete(self) -> int:
         """Remove what is left of the files; returns the bytes of content that went."""
         with self._lock:
+            if self._deleted:
+                return 0
             freed = min(allocated(self._data), self.blob.size)
-            self.gone = True
+            self.gone = self._deleted = True
             self.close()
             self._journal.unlink(missing_ok=True)
             self._data.unlink(missing_ok=True)
             return freed
 
     # --- inside, under the lock ---------------------------------------------------------------------
+
+    def _check_here(self) -> None:
+        """Under the name of one that is gone may lie another's file by now."""
+        if self.gone or not self._data.exists():
+            raise Gone(self.blob)
 
     def _create(self) -> None:
         self.close()

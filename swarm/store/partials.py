@@ -42,13 +42,19 @@ class Partials:
             partial.close()
 
     def delete(self, blob: Blob) -> int:
-        """Remove what there is of a partial blob; the bytes of content that went."""
+        """Remove what there is of a partial blob; the bytes of content that went.
+
+        It stays in use until its files are gone: nobody makes another of the same name meanwhile.
+        """
+        partial = self.make(blob) if blob in self._left else self.get(blob)
+        if partial is None:
+            return 0
+        freed = partial.delete()
         with self._lock:
-            partial = self._partials.pop(blob, None)
-            if partial is None and blob in self._left:
-                partial = Partial(blob, self._layout, self._descriptors)
             self._left.discard(blob)
-        return partial.delete() if partial else 0
+            if self._partials.get(blob) is partial:
+                del self._partials[blob]
+        return freed
 
     def delete_all(self, digests: Collection[bytes]) -> int:
         """Remove every partial blob with one of these digests; the bytes of content that went."""

@@ -33,9 +33,10 @@ CREATE TABLE blob (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, size INT
 CREATE TABLE provenance (blob INTEGER NOT NULL REFERENCES blob ON DELETE CASCADE,
     source INTEGER NOT NULL REFERENCES source, bytes INTEGER NOT NULL,
     PRIMARY KEY (blob, source)) WITHOUT ROWID;
+-- published: its publisher's hub said so, not only peers
 CREATE TABLE snapshot (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, hub TEXT NOT NULL,
     repo_type TEXT NOT NULL, repo TEXT NOT NULL, revision TEXT NOT NULL, public INTEGER NOT NULL,
-    seen_at REAL NOT NULL, manifest BLOB NOT NULL);
+    published INTEGER NOT NULL, seen_at REAL NOT NULL, manifest BLOB NOT NULL);
 CREATE INDEX snapshot_repo ON snapshot (hub, repo_type, repo);
 -- names of revisions ("main"), as last told
 CREATE TABLE name (hub TEXT NOT NULL, repo_type TEXT NOT NULL, repo TEXT NOT NULL, name TEXT NOT NULL,

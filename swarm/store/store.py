@@ -160,9 +160,11 @@ class Store:
 
     # --- snapshots ----------------------------------------------------------------------------------
 
-    async def remember(self, snapshot: Snapshot, *, public: bool, revisions: Sequence[str] = ()) -> None:
-        """Keep a manifest; `revisions` are the names (branches, tags) that mean it from now on."""
-        await self._call(self._catalog.remember, snapshot, public, revisions, self._now())
+    async def remember(
+        self, snapshot: Snapshot, *, public: bool, published: bool = True, revisions: Sequence[str] = ()
+    ) -> None:
+        """Know a snapshot from now on, and these names for it. Once published it stays so (see `Stored`)."""
+        await self._call(self._catalog.remember, snapshot, public, published, revisions, self._now())
 
     async def snapshot(self, key: SnapshotKey) -> Stored | None:
         """The snapshot with this key, if it was remembered."""

@@ -46,12 +46,14 @@ class Held:
 class Stored:
     """A snapshot the store knows.
 
-    `marked`: paths of the files that were reported complete and still are. `complete`: all of them.
+    `public`: anyone may have it without a token. `published`: its publisher's hub said what is in it, not
+    only peers. `marked`: paths of the files that were reported complete and still are. `complete`: all of them.
     `seen_at`: when it was last remembered, seconds since the epoch.
     """
 
     snapshot: Snapshot
     public: bool
+    published: bool
     revisions: tuple[str, ...]
     seen_at: float
     marked: frozenset[str]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -108,6 +109,15 @@ def test_nothing_heavy_is_loaded_before_a_command_runs(line: str, tmp_path: Path
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def without_privileges() -> list[str]:
+    """What to put before a command so that file modes bind it, even for root."""
+    if os.geteuid() != 0:
+        return []
+    if not shutil.which("setpriv"):
+        pytest.skip("root may open anything, and there is no setpriv (util-linux) to do without that")
+    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+
+
 def test_a_home_of_another_user(tmp_path: Path) -> None:
     """A socket that may not be dialled is told apart from none at all."""
     home = tmp_path / "home"
@@ -116,10 +126,8 @@ def test_a_home_of_another_user(tmp_path: Path) -> None:
         listening.bind(str(home / "control.sock"))
         listening.listen()
         (home / "control.sock").chmod(0)
-        if os.access(home / "control.sock", os.W_OK):
-            pytest.skip("this user may open anything")
         done = subprocess.run(
-            words("status"),
+            [*without_privileges(), *words("status")],
             capture_output=True,
             text=True,
             env=os.environ | environment(tmp_path),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -114,3 +115,26 @@ async def test_partial_content_deleted_by_somebody_can_come_again(store: Store) 
     for index in BIG.indexes:
         await store.put(BIG.blob, index, BIG.chunk(index), HUB, None)
     assert (await store.commit(BIG.blob)).read_bytes() == BIG.data
+
+
+async def test_a_batch_that_the_disk_cuts_short_leaves_nothing_behind(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [sample(100, seed=seed) for seed in range(5)]
+    pwrite = os.pwrite
+    left = [250]
+
+    def short(fd: int, data: memoryview, offset: int) -> int:
+        if not left[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = pwrite(fd, data[: left[0]], offset)
+        left[0] -= written
+        return written
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", short)
+        with pytest.raises(StoreError, match="is full"):
+            await store.put_whole([(content.blob, content.data, HUB) for content in many])
+    assert os.listdir(store.root / "partial") == []
+    held = await store.held([content.blob for content in many])
+    assert not any(one.complete for one in held.values())

@@ -102,7 +102,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(repo=repos)
     def remember(self, repo: str) -> None:
-        self.catalog.remember(SNAPSHOTS[repo], True, ["main"], 1.0)
+        self.catalog.remember(SNAPSHOTS[repo], True, True, ["main"], 1.0)
         self.remembered.add(repo)
 
     @rule(repo=repos)

@@ -127,6 +127,16 @@ async def test_without_flock_the_last_of_two_that_take_over_has_it(
             await opens(tmp_path)
 
 
+async def test_a_start_that_was_cancelled_leaves_the_store_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: object
+) -> None:
+    monkeypatch.setattr(fcntl, "flock", no_flock)
+    with trio.move_on_after(ownership.SETTLE_SECONDS / 2) as scope:
+        await opens(tmp_path)
+    assert scope.cancelled_caught
+    await opens(tmp_path)
+
+
 async def test_an_owner_that_was_replaced_writes_nothing_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import trio
 
 from protocol.chunks import Chunk, WrongBytes
 from protocol.ids import SnapshotKey
@@ -266,6 +267,15 @@ async def test_a_snapshot_is_found_by_key_commit_and_name(store: Store, clock: C
     assert await store.find("hf", "model", "org/model", "v2") is None
 
 
+async def test_what_the_hub_said_once_stays_published(store: Store) -> None:
+    snapshot = snapshot_of({"f": SMALL})
+    for published, expected in [(False, False), (True, True), (False, True)]:
+        await store.remember(snapshot, public=True, published=published)
+        stored = await store.snapshot(snapshot.key)
+        assert stored is not None
+        assert stored.published is expected
+
+
 async def test_a_name_means_the_snapshot_it_was_last_told_for(store: Store, clock: Clock) -> None:
     old = snapshot_of({"a": SMALL}, commit="1" * 40)
     new = snapshot_of({"a": BIG}, commit="2" * 40)
@@ -401,6 +411,46 @@ async def test_a_store_on_threads(tmp_path: Path) -> None:
     async with open_store(tmp_path, ThreadWorkers()) as store:
         assert (await complete(store, BIG)).read_bytes() == BIG.data
         assert await store.free() > 0
+
+
+async def test_many_tasks_at_one_blob(tmp_path: Path) -> None:
+    """The same chunks from several sources at once, some of them wrong, read and discarded meanwhile."""
+    wrong = Chunk.named(bytes(BIG.blob.span(2)[1]))
+    async with open_store(tmp_path, ThreadWorkers()) as store:
+
+        async def right(first: int) -> None:
+            for index in (*BIG.indexes[first:], *BIG.indexes[:first]):
+                await store.put(BIG.blob, index, BIG.chunk(index), HUB, None)
+                data = await store.read(BIG.blob, index)
+                assert data is None or data in (BIG.part(index), bytes(wrong.data))
+
+        async def lie() -> None:
+            for _ in range(20):
+                await store.put(BIG.blob, 2, wrong, PEER, VOUCHER)
+                await store.discard(BIG.blob, [2])
+
+        async with trio.open_nursery() as nursery:
+            for first in BIG.indexes:
+                nursery.start_soon(right, first)
+                nursery.start_soon(lie)
+        await fill(store, BIG)
+        assert (await store.commit(BIG.blob)).read_bytes() == BIG.data
+        assert await store.provenance(BIG.blob) == {HUB: BIG.blob.size}
+
+
+async def test_a_commit_among_late_puts(tmp_path: Path) -> None:
+    async with open_store(tmp_path, ThreadWorkers()) as store:
+        await fill(store, BIG)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.commit, BIG.blob)
+            nursery.start_soon(store.commit, BIG.blob)
+            for _ in range(10):
+                for index in BIG.indexes:
+                    nursery.start_soon(store.put, BIG.blob, index, BIG.chunk(index), PEER, None)
+                    nursery.start_soon(store.discard, BIG.blob, [])
+        assert (await store.held([BIG.blob]))[BIG.blob].complete
+        assert store.path(BIG.blob).read_bytes() == BIG.data
+        assert os.listdir(tmp_path / "partial") == []
 
 
 async def test_a_store_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
