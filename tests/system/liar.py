@@ -1,7 +1,7 @@
 """The command `swarm`, on a node that lies to its peers: `python -m tests.system.liar HOW daemon …`.
 
 - `flip`: the last byte of each chunk that it sends is wrong. What it says and signs is right.
-- `forge`: each chunk that it sends is zeros, and it signs that those are what it checked as a whole.
+- `forge`: each chunk of a large file that it sends is zeros, and it signs that it checked the whole of that.
 
 It is the real node in all other respects, and what it puts into its own store is right.
 """
@@ -39,6 +39,8 @@ class Forging(ServedTransfer):
             yield attest(self._identity, honest.topic, honest.first, digests, whole=True)
 
     async def read(self, chunk: int, digest: ChunkDigest | None) -> Bytes | None:
+        if self.layout.locate(chunk)[0].chunk_count == 1:
+            return await super().read(chunk, digest)
         return self._zeros(chunk)
 
     def _zeros(self, chunk: int) -> bytes:

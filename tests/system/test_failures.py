@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
 import pytest
@@ -83,7 +84,8 @@ def test_the_origin_is_cut_off_silently(make_lan: MakeLan) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "what"), [("flip", "sent wrong bytes"), ("forge", "was the origin of wrong bytes")]
+    ("how", "what"),
+    [("flip", "sent wrong bytes"), ("forge", "(vouched for|was the origin of) wrong bytes")],
 )
 def test_a_liar_is_named_and_worked_round(make_lan: MakeLan, how: str, what: str) -> None:
     site = Site(make_lan(hosts=4, wan_mbit=100), [8 * MB])
@@ -98,6 +100,6 @@ def test_a_liar_is_named_and_worked_round(make_lan: MakeLan, how: str, what: str
     for member in others:
         assert member.logged(f"WARNING .*{liar.id} {what}"), member.log
         (why,) = member.ask("why", "org/model")
-        named = {(row["kind"], row["name"]) for row in why["incidents"] if what in row["what"]}
+        named = {(row["kind"], row["name"]) for row in why["incidents"] if re.match(what, row["what"])}
         assert named == {("peer", liar.id)}
-        assert all(row["name"] != liar.id for row in why["sources"])
+    assert site.sent_in_all() <= 2.02 * site.size
