@@ -18,7 +18,6 @@ import hashlib
 import json
 import random
 import re
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -64,6 +63,9 @@ class Get:
     @property
     def running(self) -> bool:
         return self.process.running
+
+    def kill(self) -> None:
+        self.process.kill()
 
     def result(self) -> dict[str, Any]:
         """The object it ends with; AssertionError when it fails, or does not end."""
@@ -199,27 +201,26 @@ class Site:
     # --- results ----------------------------------------------------------------------------------
 
     def check(self, result: Mapping[str, Any], verified: str = "publisher") -> Mapping[str, Any]:
-        """AssertionError unless the `get` brought the whole model as the publisher has it."""
+        """AssertionError unless the `get` brought the whole model as the publisher has it, and tells from
+        where each byte of it came."""
+        self.check_files(result)
+        assert sum(source["bytes"] for source in result["sources"]) == self.size, result["sources"]
+        assert result["verified"] == verified
+        return result
+
+    def check_files(self, result: Mapping[str, Any]) -> None:
+        """AssertionError unless the files are what the publisher has."""
         folder = Path(result["snapshot"])
         found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
         assert found == set(self._files)
         for name, path in self._files.items():
             assert _sha256(folder / name) == _sha256(path), f"{folder / name} is not what the hub has"
-        assert result["bytes"] == sum(source["bytes"] for source in result["sources"]) == self.size
-        assert result["verified"] == verified
-        return result
+        assert result["bytes"] == self.size
 
 
 def bytes_from(result: Mapping[str, Any], kind: str) -> int:
     """How much a `get` had from sources of this kind."""
     return sum(source["bytes"] for source in result["sources"] if source["kind"] == kind)
-
-
-def killed(get: Get) -> int:
-    """End a `get` as the death of its machine does."""
-    code = get.process.kill()
-    assert code in (0, -signal.SIGKILL)
-    return code
 
 
 def _make_model(folder: Path, sizes: Sequence[int]) -> dict[str, Path]:

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from tests.lan.fixtures import MakeLan
-from tests.system.site import MB, Site, bytes_from, killed
+from tests.system.site import MB, Site, bytes_from
 
 CABLES = pytest.mark.parametrize("silently", [False, True], ids=["loudly", "silently"])
 """Whether the machine that is cut off sees that its carrier is lost."""
@@ -22,7 +22,7 @@ def test_the_origin_is_killed(make_lan: MakeLan) -> None:
     site.until_sent(0.4)
     origin = site.origin()
     assert origin.daemon.kill() == -signal.SIGKILL
-    killed(gets.pop(origin))
+    gets.pop(origin).kill()
     for get in gets.values():
         site.check(get.result())
     assert site.sent_in_all() <= 1.10 * site.size
@@ -40,6 +40,7 @@ def test_the_upstream_is_cut_off_when_one_node_has_it_all(make_lan: MakeLan, sil
     others = [member.get() for member in site.members[1:3]]
     site.check(first.result())
     site.lan.wan.cut(silently=silently)
+    assert all(get.running for get in others)
     late = [member.get() for member in site.members[3:]]
     for get in others:
         site.check(get.result())
@@ -96,7 +97,7 @@ def test_a_liar_is_named_and_worked_round(make_lan: MakeLan, how: str, what: str
     site.start(others)
     site.meet()
     for get in [member.get() for member in others]:
-        site.check(get.result())
+        site.check_files(get.result())
     for member in others:
         assert member.logged(f"WARNING .*{liar.id} {what}"), member.log
         (why,) = member.ask("why", "org/model")
