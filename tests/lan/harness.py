@@ -115,7 +115,7 @@ class Host:
         self._keeper.run("bridge", "link", "set", "dev", self._port, "state", "3")
 
     def drop_multicast(self) -> None:
-        """Have the switch pass on no multicast to this host, as some Wi-Fi does. Broadcasts (ARP) still are."""
+        """Have the switch pass on no multicast to this host, as some Wi-Fi does; broadcasts (ARP) it does."""
         self._keeper.run("bridge", "link", "set", "dev", self._port, "mcast_flood", "off")
 
     def readdress(self, number: int) -> None:

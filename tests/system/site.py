@@ -1,4 +1,4 @@
-"""A site under test: a LAN of namespaces with a hub behind a slower link, and real nodes that share one model.
+"""A site under test: a LAN of namespaces, a hub behind a slower link, and real nodes that share one model.
 
 `Site` runs the hub and counts the payload that it sent; `Member` is one host: its daemon and its commands,
 each the real `python -m swarm …` with an empty home. Members are told of the hub (HF_ENDPOINT) and of
@@ -37,6 +37,10 @@ MB: Final = 1_000_000
 REPO: Final = "org/model"
 
 CDN_PORT: Final = 8000
+
+SEND_BUFFER: Final = 64 * 1024
+"""Bytes that the hub leaves to the kernel for each connection: what it counted as sent, but never left, when
+the other side is gone. A few connections fill the links of these tests all the same."""
 
 PATIENCE_SECONDS: Final = 60.0
 """For whatever a test waits for. Nothing here takes more than a few seconds on a quiet machine, but for
@@ -146,7 +150,8 @@ class Site:
         self._stats = lan.folder / "stats.json"
         bind = (f"{lan.wan.address}:80", "--cdn-port", str(CDN_PORT))
         root = ("--root", str(lan.folder / "hub"), "--stats", str(self._stats))
-        self.hub = lan.wan.python("-m", "tests.hub", *root, "--bind", *bind)
+        buffer = ("--send-buffer", str(SEND_BUFFER))
+        self.hub = lan.wan.python("-m", "tests.hub", *root, "--bind", *bind, *buffer)
         self.hub.expect("^ready")
 
     def __getitem__(self, index: int) -> Member:
