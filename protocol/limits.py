@@ -15,6 +15,9 @@ GIB: Final = 1024 * MIB
 PROTOCOL_VERSION: Final = 1
 """Raised when a peer of the version before could not understand us; part of the Noise prologue."""
 
+DEFAULT_PORT: Final = 7677
+"""TCP port of peers, control and bulk alike, where nothing else is configured or announced."""
+
 MAX_HANDSHAKE_MESSAGE: Final = 4 * KIB
 """A Noise message with our payload is under 1 KiB; room for a site certificate. (`handshake`)"""
 

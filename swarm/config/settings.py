@@ -14,13 +14,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+from protocol.limits import DEFAULT_PORT
 from swarm.config import ecosystem, values
 from swarm.config.units import parse_rate, parse_seconds, parse_size
 from swarm.config.values import HostPort
 from swarm.errors import UsageError
-
-DEFAULT_PORT: Final = 7677
-"""TCP port of peers, control and bulk alike (interface, "Network")."""
 
 DEFAULT_GATEWAY: Final = HostPort("127.0.0.1", 7678)
 """Loopback only: the gateway serves without asking who calls."""

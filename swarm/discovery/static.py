@@ -13,10 +13,10 @@ from typing import Final
 
 import trio
 
-from protocol.limits import MAX_ADDRESSES
+from protocol.limits import DEFAULT_PORT, MAX_ADDRESSES
 from swarm.discovery.sightings import Event, Sighting
 from swarm.errors import UsageError
-from swarm.sources.address import DEFAULT_PORT, Address
+from swarm.sources.address import Address
 
 log = logging.getLogger(__name__)
 

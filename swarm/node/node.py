@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -102,10 +101,8 @@ class Node:
         if all(state.complete for state in held.values()):
             size = sum(blob.size for blob in held)
             return (SourceBytes("local", self._local.name, size),) if size else ()
-        async with (
-            self._upstream(hub, named.snapshot) as upstream,
-            self._transfers.use(named.snapshot, upstream, public=named.public) as transfer,
-        ):
+        upstream = UpstreamPool(hub, named.snapshot, limiter=self._upstream_limit) if hub else None
+        async with self._transfers.use(named.snapshot, upstream, public=named.public) as transfer:
             reporter = Reporter(transfer, files, self._local, report)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(reporter.run)
@@ -113,21 +110,6 @@ class Node:
                 nursery.cancel_scope.cancel()
             reporter.tell()
             return reporter.account()
-
-    @asynccontextmanager
-    async def _upstream(
-        self, hub: HuggingFace | None, snapshot: Snapshot
-    ) -> AsyncIterator[UpstreamPool | None]:
-        """The hub's mirrors as a source of this snapshot; None when they may not be asked."""
-        if hub is None:
-            yield None
-            return
-        pool = UpstreamPool(hub, snapshot, limiter=self._upstream_limit)
-        try:
-            yield pool
-        finally:
-            with trio.CancelScope(shield=True):
-                await pool.aclose()
 
     def _result(
         self,

@@ -14,9 +14,10 @@ from typing import Final
 import trio
 
 from protocol.announce import Announcement
+from protocol.limits import DEFAULT_PORT
 from protocol.signing import Identity
 from swarm import __version__
-from swarm.config.settings import DEFAULT_PORT, Settings
+from swarm.config.settings import Settings
 from swarm.discovery.interfaces import InterfaceChoice
 from swarm.discovery.mdns import run_mdns
 from swarm.discovery.sightings import Sighting, Vanished

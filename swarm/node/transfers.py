@@ -30,11 +30,14 @@ MAX_OPEN: Final = 16
 
 @dataclass(slots=True)
 class _Running:
+    """A transfer with `users` that want something of it. `ended`: it is over and has left its topic."""
+
     transfer: Transfer
     served: ServedTransfer
     public: bool
     users: int = 0
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    ended: trio.Event = field(default_factory=trio.Event)
 
 
 class Transfers:
@@ -48,8 +51,9 @@ class Transfers:
         self._workers = workers
         self._settle_left = settle_left
         self._running: dict[SnapshotKey, _Running] = {}
+        self._ending: dict[SnapshotKey, _Running] = {}
         self._opened: OrderedDict[SnapshotKey, ServedTransfer] = OrderedDict()
-        self._changing = trio.Lock()
+        self._starting: dict[SnapshotKey, trio.Lock] = {}
 
     def start(self, nursery: trio.Nursery, exchange: Exchange) -> None:
         """Transfers run in this nursery and talk over this exchange."""
@@ -72,34 +76,56 @@ class Transfers:
                 self._end(snapshot.key, running)
 
     async def _running_for(self, snapshot: Snapshot, upstream: Upstream | None, public: bool) -> _Running:
-        async with self._changing:
-            running = self._running.get(snapshot.key)
+        key = snapshot.key
+        async with self._starting.setdefault(key, trio.Lock()):
+            running = self._running.get(key)
             if running is None:
-                transfer, served = await self._open(snapshot, upstream)
-                running = self._running[snapshot.key] = _Running(transfer, served, public)
-                self._opened.pop(snapshot.key, None)
-                self._nursery.start_soon(self._run, running)
+                running = await self._start(snapshot, upstream, public)
             elif upstream is not None:
                 running.transfer.offer_upstream(upstream)
             running.users += 1
             return running
+
+    async def _start(self, snapshot: Snapshot, upstream: Upstream | None, public: bool) -> _Running:
+        """A new transfer, once the one before it is over: what that had under way may take a moment."""
+        key = snapshot.key
+        if key in self._ending:
+            await self._ending[key].ended.wait()
+        transfer, served = await self._open(snapshot, upstream)
+        running = self._running[key] = _Running(transfer, served, public)
+        self._opened.pop(key, None)
+        try:
+            await self._nursery.start(self._run, running)
+        except BaseException:
+            del self._running[key]
+            raise
+        return running
 
     def _end(self, key: SnapshotKey, running: _Running) -> None:
         """Stop fetching; what was fetched goes on being served."""
         running.transfer.close()
         running.scope.cancel()
         del self._running[key]
+        if not running.ended.is_set():
+            self._ending[key] = running
         if running.public:
             self._keep(key, running.served)
 
-    async def _run(self, running: _Running) -> None:
+    async def _run(
+        self, running: _Running, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
         key, transfer = running.transfer.snapshot.key, running.transfer
-        with running.scope:
-            if not running.public:
-                await transfer.run(None)
-            else:
-                with self._exchange.join(key, transfer.book.digest) as topic:
-                    await transfer.run(topic)
+        distrust = self._exchange.distrust
+        try:
+            with running.scope:
+                if not running.public:
+                    await transfer.run(None, distrust, task_status=task_status)
+                else:
+                    with self._exchange.join(key, transfer.book.digest) as topic:
+                        await transfer.run(topic, distrust, task_status=task_status)
+        finally:
+            running.ended.set()
+            self._ending.pop(key, None)
 
     async def _open(self, snapshot: Snapshot, upstream: Upstream | None) -> tuple[Transfer, ServedTransfer]:
         transfer = Transfer(
@@ -117,15 +143,16 @@ class Transfers:
 
     async def open(self, topic: SnapshotKey) -> ServedTransfer | None:
         """The topic as it can be served now; None when it is unknown or not for everybody."""
-        running = self._running.get(topic)
-        if running is not None:
-            return running.served if running.public else None
-        if topic not in self._opened:
+        if topic not in self._running and topic not in self._opened:
             stored = await self._store.snapshot(topic)
             if stored is None or not stored.public:
                 return None
             _, served = await self._open(stored.snapshot, None)
-            self._keep(topic, served)
+            if topic not in self._running and topic not in self._opened:
+                self._keep(topic, served)
+        running = self._running.get(topic)
+        if running is not None:
+            return running.served if running.public else None
         self._opened.move_to_end(topic)
         return self._opened[topic]
 

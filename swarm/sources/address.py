@@ -13,8 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-DEFAULT_PORT: Final = 7677
-"""TCP port for peers, control and data (docs/protocol.md)."""
+from protocol.limits import DEFAULT_PORT
 
 MAX_HOST: Final = 253
 """Characters of a DNS name (RFC 1035 2.3.4); an IPv6 address with a zone is shorter."""

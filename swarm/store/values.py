@@ -47,8 +47,8 @@ class Stored:
     """A snapshot the store knows.
 
     `public`: anyone may have it without a token. `published`: its publisher's hub said what is in it, not
-    only peers. `marked`: paths of the files that were reported complete and still are. `complete`: all of them.
-    `seen_at`: when it was last remembered, seconds since the epoch.
+    only peers. `marked`: paths of the files that were reported complete and still are; `complete`: all
+    of them. `seen_at`: when it was last remembered, seconds since the epoch.
     """
 
     snapshot: Snapshot

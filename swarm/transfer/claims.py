@@ -6,13 +6,17 @@ the publisher's digest then proves a blob wrong, `fail` takes back what was beli
 
 - a signer who vouched chunk by chunk may itself have been deceived by a mirror, so it is believed
   about this blob again only once it says that it checked the whole (`whole`);
-- a signer who had said so is a liar, and believed in nothing more.
+- of those who say so, one at a time is believed, the blob's referee, and about every chunk of it. So
+  words of an honest and of a lying one are not mixed, and should the blob fail again, the referee
+  alone is to blame: a liar, believed in nothing more.
 
 Chunks of blobs of one chunk need no attestation: the publisher's digest checks them on arrival.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from protocol.ids import ChunkDigest, NodeId
@@ -22,11 +26,19 @@ from protocol.messages import Claims
 
 @dataclass(slots=True)
 class _Chunk:
-    """What is said of one chunk: digest by signer, and the digest believed now."""
+    """What is said of one chunk: digest by signer, who of them checked the whole, the digest believed now."""
 
     said: dict[NodeId, ChunkDigest] = field(default_factory=dict)
     whole: set[NodeId] = field(default_factory=set)
     believed: ChunkDigest | None = None
+
+    def vouchers(self) -> list[NodeId]:
+        """Who says what is believed."""
+        return [who for who, digest in self.said.items() if digest == self.believed]
+
+    def forget(self, signer: NodeId) -> None:
+        self.said.pop(signer, None)
+        self.whole.discard(signer)
 
 
 class ClaimBook:
@@ -37,6 +49,7 @@ class ClaimBook:
         self._chunks: dict[int, _Chunk] = {}
         self._attestations: dict[tuple[NodeId, int], Claims] = {}
         self._doubted: set[tuple[NodeId, Blob]] = set()
+        self._referees: dict[Blob, NodeId | None] = {}
         self.liars: set[NodeId] = set()
 
     def digest(self, chunk: int) -> ChunkDigest | None:
@@ -44,12 +57,18 @@ class ClaimBook:
         entry = self._chunks.get(chunk)
         return entry.believed if entry else None
 
-    def voucher(self, chunk: int) -> NodeId | None:
-        """Somebody who vouched for the digest believed of a chunk."""
+    def voucher(self, chunk: int, digest: ChunkDigest) -> NodeId | None:
+        """Somebody who vouched for this digest of a chunk."""
         entry = self._chunks.get(chunk)
-        if entry is None:
-            return None
-        return next((who for who, digest in entry.said.items() if digest == entry.believed), None)
+        said = entry.said if entry else {}
+        return next((who for who, named in said.items() if named == digest), None)
+
+    def stands_by(self, signer: NodeId, chunk: int) -> bool:
+        """Whether this signer has not named the digest that is believed of the chunk by now."""
+        entry = self._chunks.get(chunk)
+        return entry is None or entry.said.get(signer) != entry.believed
+
+    # --- what is said ---------------------------------------------------------------------------
 
     def add(self, claims: Claims, signer: NodeId, settled: int) -> int:
         """Enter an attestation whose signature was checked; the chunks that are believed anew.
@@ -62,7 +81,7 @@ class ClaimBook:
         fresh = used = 0
         for chunk, digest in enumerate(claims.digests, claims.first):
             blob, _ = self._layout.locate(chunk)
-            if blob.chunk_count == 1 or ((signer, blob) in self._doubted and not claims.whole):
+            if blob.chunk_count == 1 or not self._may_speak(signer, blob, whole=claims.whole):
                 continue
             used += 1
             if self._enter(chunk, digest, signer, whole=claims.whole, settled=bool(settled >> chunk & 1)):
@@ -71,17 +90,34 @@ class ClaimBook:
             self._attestations[signer, claims.first] = claims
         return fresh
 
+    def _may_speak(self, signer: NodeId, blob: Blob, *, whole: bool) -> bool:
+        """Whether this signer is to be heard about a blob; makes it the referee if one is looked for."""
+        if (signer, blob) in self._doubted and not whole:
+            return False
+        if blob not in self._referees:
+            return True
+        if whole and self._referees[blob] is None:
+            self._referees[blob] = signer
+        return self._referees[blob] in (None, signer)
+
     def _enter(self, chunk: int, digest: ChunkDigest, signer: NodeId, *, whole: bool, settled: bool) -> bool:
         """Note what one signer says of one chunk; whether the chunk's believed digest changed."""
         entry = self._chunks.setdefault(chunk, _Chunk())
+        entry.forget(signer)
         entry.said[signer] = digest
+        stronger = whole and not any(entry.said[who] == entry.believed for who in entry.whole)
         if whole:
             entry.whole.add(signer)
-        stronger = whole and not any(entry.said[who] == entry.believed for who in entry.whole - {signer})
         if settled or digest == entry.believed or (entry.believed is not None and not stronger):
             return False
         entry.believed = digest
         return True
+
+    def left(self, peer: NodeId) -> None:
+        """This peer is gone: blobs that it was the referee of may have another."""
+        for blob, referee in self._referees.items():
+            if referee == peer:
+                self._referees[blob] = None
 
     def settle(self, chunk: int, digest: ChunkDigest) -> None:
         """Believe this of a chunk, as its bytes are held under this digest."""
@@ -104,29 +140,38 @@ class ClaimBook:
             if claims.first < first + count and claims.first + len(claims.digests) > first
         ]
 
+    # --- what the publisher's digest says -------------------------------------------------------
+
+    def confirm(self, blob: Blob) -> set[NodeId]:
+        """The blob matches as it is believed: new liars, who said otherwise of what they had checked."""
+        entries = [entry for chunk in self._layout.chunks_of(blob) if (entry := self._chunks.get(chunk))]
+        false = {who for entry in entries for who in entry.whole if entry.said[who] != entry.believed}
+        self._referees.pop(blob, None)
+        self.liars |= false
+        return false
+
     def fail(self, blob: Blob) -> int:
         """The publisher's digest proved this blob wrong: take back who vouched for it.
 
         Returns the chunks of the blob of which another signer's word is believed now. A signer that had
-        checked the whole, it said, joins `liars`.
+        checked the whole, it said, and vouched for all that was wrong, joins `liars`.
         """
         chunks = self._layout.chunks_of(blob)
+        entries = {chunk: entry for chunk in chunks if (entry := self._chunks.get(chunk))}
+        self.liars |= _vouched_for_all(entries.values(), len(chunks))
+        blamed = {who for entry in entries.values() for who in entry.vouchers() if who not in entry.whole}
+        for entry in entries.values():
+            for signer in self.liars | (blamed & set(entry.vouchers())):
+                entry.forget(signer)
+        self._doubted |= {(signer, blob) for signer in blamed}
+        self._forget(blamed | self.liars, chunks)
+        referee = self._referees[blob] = _best_referee(entries.values())
         believed = 0
-        blamed: set[NodeId] = set()
-        for chunk in chunks:
-            entry = self._chunks.get(chunk)
-            if entry is None:
-                continue
-            for signer in [who for who, digest in entry.said.items() if digest == entry.believed]:
-                blamed.add(signer)
-                del entry.said[signer]
-                if signer in entry.whole:
-                    self.liars.add(signer)
-            entry.believed = next(iter(entry.said.values()), None)
+        for chunk, entry in entries.items():
+            words = entry.said if referee is None else {w: d for w, d in entry.said.items() if w == referee}
+            entry.believed = next(iter(words.values()), None)
             if entry.believed is not None:
                 believed |= 1 << chunk
-        self._doubted |= {(signer, blob) for signer in blamed}
-        self._forget(blamed, chunks)
         return believed
 
     def _forget(self, signers: set[NodeId], chunks: range) -> None:
@@ -135,3 +180,15 @@ class ClaimBook:
             touches = claims.first < chunks.stop and claims.first + len(claims.digests) > chunks.start
             if key[0] in signers and touches:
                 del self._attestations[key]
+
+
+def _vouched_for_all(entries: Iterable[_Chunk], count: int) -> set[NodeId]:
+    """Who vouched, as one that had checked the whole, for everything believed of `count` chunks."""
+    times = Counter(who for entry in entries for who in entry.vouchers() if who in entry.whole)
+    return {who for who, vouched in times.items() if vouched == count}
+
+
+def _best_referee(entries: Iterable[_Chunk]) -> NodeId | None:
+    """Of those who checked the whole, who has said most about these chunks."""
+    times = Counter(who for entry in entries for who in entry.whole)
+    return times.most_common(1)[0][0] if times else None

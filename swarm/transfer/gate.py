@@ -9,6 +9,7 @@ chunks whose digest changed are the wrong ones, and who sent or vouched for them
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,48 +26,69 @@ another, few enough to end within minutes."""
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A chunk of a blob that failed: the digest it had, who sent it, who vouched for it."""
+    """A chunk of a blob that failed: the digest it had, who sent it, who vouched for it.
 
+    `voucher` is None when it came from upstream, under the digest that this node found it to have.
+    """
+
+    chunk: int
     digest: ChunkDigest
-    sender: Source | None
+    sender: Source
     voucher: NodeId | None
+
+    @property
+    def culprit(self) -> Source:
+        """Who is to blame if it was wrong: who vouched for it, or else who sent it."""
+        return self.sender if self.voucher is None else Source("peer", to_text(self.voucher))
 
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A chunk that proved wrong, and who is to blame for it."""
+    """Chunks of one blob that proved wrong, and who is to blame for them.
 
-    chunk: int
+    `unrepentant`: the voucher, if it has not named the right digests since: it lies, or does not care.
+    """
+
+    chunks: tuple[int, ...]
     culprit: Source
+    unrepentant: NodeId | None
 
 
 class Gate:
     """Which blobs of a snapshot failed, how often, and what was in them. Pure: no disk, no clock."""
 
-    def __init__(self, layout: Layout, book: ClaimBook, me: NodeId) -> None:
+    def __init__(self, layout: Layout, book: ClaimBook) -> None:
         self._layout = layout
         self._book = book
-        self._me = me
         self._rounds: dict[Blob, int] = {}
-        self._suspects: dict[int, Suspect] = {}
+        self._senders: dict[Blob, set[Source]] = {}
+        self._suspects: dict[Blob, list[Suspect]] = {}
+        self._quarantine: dict[int, ChunkDigest] = {}
+
+    # --- quarantine -----------------------------------------------------------------------------
 
     def quarantined(self, chunk: int) -> ChunkDigest | None:
         """The digest under which this chunk lies in quarantine on disk, if it does."""
-        suspect = self._suspects.get(chunk)
-        return suspect.digest if suspect else None
+        return self._quarantine.get(chunk)
 
-    def fail(self, blob: Blob, senders: dict[int, Source]) -> int:
-        """A whole blob did not match. `senders`: who sent each chunk, by its index in the blob.
+    def release(self, chunk: int) -> bool:
+        """The chunk is in quarantine no more, taken back or about to be written anew; whether it was."""
+        return self._quarantine.pop(chunk, None) is not None
 
-        Returns the chunks that somebody else's word is believed of now. WrongContent when this blob
-        has failed too often.
+    # --- blobs that fail ------------------------------------------------------------------------
+
+    def fail(self, blob: Blob, suspects: Iterable[Suspect]) -> int:
+        """A whole blob, of these chunks, did not match.
+
+        Returns the chunks that somebody else's word is believed of now. WrongContent when this blob has
+        failed too often.
         """
-        self._count(blob, set(senders.values()))
-        for index, chunk in enumerate(self._layout.chunks_of(blob)):
-            digest = self._book.digest(chunk)
-            if digest is not None and chunk not in self._suspects:
-                self._suspects[chunk] = Suspect(digest, senders.get(index), self._book.voucher(chunk))
-        return self._book.fail(blob)
+        suspects = list(suspects)
+        self._suspects.setdefault(blob, []).extend(suspects)
+        self._quarantine.update({suspect.chunk: suspect.digest for suspect in suspects})
+        believed = self._book.fail(blob)
+        self._count(blob, {suspect.sender for suspect in suspects})
+        return believed
 
     def fail_chunk(self, chunk: int, sender: Source) -> None:
         """A single chunk came wrong. WrongContent when mirrors keep sending its blob wrong."""
@@ -74,26 +96,41 @@ class Gate:
             self._count(self._layout.locate(chunk)[0], {sender})
 
     def _count(self, blob: Blob, senders: set[Source]) -> None:
-        rounds = self._rounds[blob] = self._rounds.get(blob, 0) + 1
-        if rounds > REPAIR_ROUNDS:
-            names = ", ".join(sorted(source.name for source in senders)) or "nobody known"
-            raise WrongContent(
-                f"a file of {blob.size} bytes never matched its publisher's digest {blob}; "
-                f"it came from {names}",
-                "Try another --endpoint; `swarm why REPO` names who sent what.",
-            )
+        self._rounds[blob] = self._rounds.get(blob, 0) + 1
+        self._senders.setdefault(blob, set()).update(senders)
+        if self._rounds[blob] > REPAIR_ROUNDS:
+            raise self._hopeless(blob)
+
+    def failure(self, chunks: Iterable[int]) -> WrongContent | None:
+        """What to say when these chunks cannot be had: WrongContent if they were, but never right."""
+        for chunk in chunks:
+            blob, _ = self._layout.locate(chunk)
+            if self._rounds.get(blob):
+                return self._hopeless(blob)
+        return None
+
+    def _hopeless(self, blob: Blob) -> WrongContent:
+        names = ", ".join(sorted(source.name for source in self._senders[blob])) or "nobody known"
+        return WrongContent(
+            f"a file of {blob.size} bytes never matched its publisher's digest {blob}; it came from {names}",
+            "Try another --endpoint; `swarm why REPO` names who sent what.",
+        )
+
+    # --- blobs that match in the end ------------------------------------------------------------
 
     def cleared(self, blob: Blob) -> list[Wrong]:
-        """The blob matches now: the chunks that had been wrong, and whose fault each was."""
-        wrong = []
+        """The blob matches now: the chunks that had been wrong, by whose fault it was."""
+        self._rounds.pop(blob, None)
         for chunk in self._layout.chunks_of(blob):
-            suspect = self._suspects.pop(chunk, None)
-            if suspect is not None and suspect.digest != self._book.digest(chunk):
-                wrong.append(Wrong(chunk, self._culprit(suspect)))
-        return wrong
+            self.release(chunk)
+        wrong: dict[Source, list[Suspect]] = {}
+        for suspect in self._suspects.pop(blob, ()):
+            if suspect.digest != self._book.digest(suspect.chunk):
+                wrong.setdefault(suspect.culprit, []).append(suspect)
+        return [self._wrong(culprit, suspects) for culprit, suspects in wrong.items()]
 
-    def _culprit(self, suspect: Suspect) -> Source:
-        """Who vouched for a wrong chunk is to blame; this node itself was told so by who sent it."""
-        if suspect.voucher is not None and suspect.voucher != self._me:
-            return Source("peer", to_text(suspect.voucher))
-        return suspect.sender or Source("local", "store")
+    def _wrong(self, culprit: Source, suspects: list[Suspect]) -> Wrong:
+        voucher = suspects[0].voucher
+        stands = voucher is not None and any(self._book.stands_by(voucher, s.chunk) for s in suspects)
+        chunks = tuple(sorted({suspect.chunk for suspect in suspects}))
+        return Wrong(chunks, culprit, voucher if stands else None)

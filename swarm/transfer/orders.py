@@ -1,7 +1,7 @@
 """Orders under way: each is a task that asks one source for chunks and hands what comes to the intake.
 
 A source that sends wrong bytes loses its order at once. When an order ends with chunks still owed,
-`ended` is told, once.
+`ended` is told, once. A chunk that cannot be stored ends the transfer, not the link it came over.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import trio
 
 from protocol import bits as bitset
 from protocol.chunks import Bytes, WrongBytes
-from protocol.ids import to_text
+from protocol.ids import ChunkDigest, NodeId, to_text
+from swarm.errors import SwarmError
 from swarm.exchange.topics import Topic
 from swarm.scheduler import events as ev
 from swarm.sources import ChunkSource, Source, SourceFailed
+from swarm.transfer.claims import ClaimBook
 from swarm.transfer.intake import Intake
 
 
@@ -31,7 +33,11 @@ class Upstream(ChunkSource, Protocol):
         ...
 
     def avoid(self, source: Source, seconds: float) -> None:
-        """Use this mirror only when no other is left."""
+        """Take nothing from this mirror for so long."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close what is kept open between orders; none may be running."""
         ...
 
 
@@ -45,20 +51,35 @@ Spawn = Callable[..., None]
 
 @dataclass(slots=True)
 class _Order:
+    """An order under way (`swarm.transfer.intake.Asked`). `fault`: why its chunks cannot be stored."""
+
     fetch: ev.Fetch
+    digests: dict[int, ChunkDigest | None]
     owed: int
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     wrong: int | None = None
     reason: str = "did not send everything"
     lasting: bool = False
     culprit: Source | None = None
+    fault: SwarmError | None = None
+
+    @property
+    def giver(self) -> NodeId:
+        return self.fetch.source
+
+    def wants(self, chunk: int) -> bool:
+        return bool(self.owed >> chunk & 1)
+
+    def digest(self, chunk: int) -> ChunkDigest | None:
+        return self.digests.get(chunk)
 
 
 class Orders:
     """Places and cancels orders with peers and upstream."""
 
-    def __init__(self, intake: Intake, upstream: Upstream | None, ended: Ended) -> None:
+    def __init__(self, intake: Intake, book: ClaimBook, upstream: Upstream | None, ended: Ended) -> None:
         self._intake = intake
+        self._book = book
         self.upstream = upstream
         self._ended = ended
         self._orders: dict[int, _Order] = {}
@@ -69,7 +90,8 @@ class Orders:
         self._topic = topic
 
     def place(self, fetch: ev.Fetch) -> None:
-        order = _Order(fetch, bitset.from_members(fetch.chunks))
+        digests = {chunk: self._book.digest(chunk) for chunk in fetch.chunks}
+        order = _Order(fetch, digests, bitset.from_members(fetch.chunks))
         self._orders[fetch.order] = order
         self._spawn(self._carry_out, order)
 
@@ -92,6 +114,8 @@ class Orders:
             except SourceFailed as failure:
                 order.reason, order.lasting, order.culprit = failure.reason, failure.lasting, failure.source
         del self._orders[order.fetch.order]
+        if order.fault is not None:
+            raise order.fault
         if order.owed:
             culprit = order.culprit or Source("peer", to_text(source))
             failed = ev.OrderFailed(order.fetch.order, source, order.owed, order.lasting)
@@ -105,10 +129,14 @@ class Orders:
         return self.upstream
 
     async def _deliver(self, order: _Order, source: Source, chunk: int, data: Bytes) -> None:
-        if not order.owed >> chunk & 1:
+        if not order.wants(chunk):
             return
         try:
-            await self._intake.take(order.fetch.source, source, chunk, data)
+            await self._intake.take(order, source, chunk, data)
+        except SwarmError as fault:
+            order.fault = fault
+            order.scope.cancel()
+            return
         except WrongBytes as wrong:
             order.wrong, order.reason, order.culprit = chunk, str(wrong), source
             order.lasting = order.fetch.source != ev.UPSTREAM

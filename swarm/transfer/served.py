@@ -77,9 +77,13 @@ class ServedTransfer:
 
     async def read(self, chunk: int, digest: ChunkDigest | None) -> Bytes | None:
         """The chunk's bytes; None when it is not held, or under another digest."""
+        if not self._holds(chunk, digest):
+            return None
+        data = await self._store.read(*self.layout.locate(chunk))
+        return data if self._holds(chunk, digest) else None  # it may have been replaced meanwhile
+
+    def _holds(self, chunk: int, digest: ChunkDigest | None) -> bool:
         if not self.have >> chunk & 1:
-            return None
-        blob, index = self.layout.locate(chunk)
-        if digest is not None and blob.chunk_count > 1 and self._transfer.book.digest(chunk) != digest:
-            return None
-        return await self._store.read(blob, index)
+            return False
+        blob, _ = self.layout.locate(chunk)
+        return digest is None or blob.chunk_count == 1 or self._transfer.book.digest(chunk) == digest

@@ -23,6 +23,7 @@ def to_events(event: TopicEvent, book: ClaimBook, have: int, total: int) -> list
 def _translate(event: TopicEvent, book: ClaimBook, have: int, total: int) -> list[ev.Event]:
     match event:
         case PeerGone(peer) | PeerMessage(peer, Absent() | Leave()):
+            book.left(peer)
             return [ev.PeerLeft(peer)]
         case PeerMessage(peer, Join(_, wants, can_fetch)):
             return [ev.PeerJoined(peer, wants, can_fetch)]

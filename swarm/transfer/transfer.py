@@ -15,7 +15,7 @@ from typing import Final
 import trio
 
 from protocol import bits as bitset
-from protocol.ids import NodeId, short
+from protocol.ids import NodeId, short, to_text
 from protocol.limits import MAX_RANGES
 from protocol.manifest import Blob, File, Snapshot
 from protocol.messages import Fetching, Have, Join, Lease, Lost, NeedClaims, Ranges
@@ -27,7 +27,7 @@ from swarm.scheduler.scheduler import Scheduler
 from swarm.sources import Source
 from swarm.store import Incident, Mismatch, Store
 from swarm.transfer.claims import ClaimBook
-from swarm.transfer.gate import Gate
+from swarm.transfer.gate import Gate, Suspect
 from swarm.transfer.intake import Intake, Taken
 from swarm.transfer.ledger import Ledger
 from swarm.transfer.orders import Orders, Upstream
@@ -41,7 +41,16 @@ COMMITS_AT_ONCE: Final = 2
 """Whole-file hashes at a time: one keeps a disk busy, two hide its waits."""
 
 MIRROR_DISTRUST_SECONDS: Final = 600.0
-"""How long a mirror that sent wrong bytes comes last: past the end of most transfers."""
+"""How long nothing is taken from a mirror that sent wrong bytes: past the end of most transfers."""
+
+LIAR_SECONDS: Final = 600.0
+"""How long there is no link with a peer that vouched for wrong bytes and stands by it."""
+
+CLOSE_SECONDS: Final = 2.0
+"""For upstreams to close what they keep open, once a transfer is over."""
+
+Distrust = Callable[[NodeId, float], None]
+"""Has nothing to do with a peer for so many seconds."""
 
 
 class Transfer:
@@ -66,16 +75,18 @@ class Transfer:
         self._store = store
         self._identity = identity
         self._settle = settle
-        self._gate = Gate(self.layout, self.book, identity.node_id)
+        self._gate = Gate(self.layout, self.book)
         self._intake = Intake(
             self.layout,
             store,
             self.book,
             workers,
-            in_quarantine=lambda chunk: self._gate.quarantined(chunk) is not None,
+            held=lambda chunk: bool(self.have >> chunk & 1),
+            release=self._gate.release,
             stored=self._stored,
         )
-        self._orders = Orders(self._intake, upstream, self._order_ended)
+        self._orders = Orders(self._intake, self.book, upstream, self._order_ended)
+        self._upstreams = [upstream] if upstream is not None else []
         self._done: set[Blob] = set()
         self._committing: set[Blob] = set()
         self._commits = trio.CapacityLimiter(COMMITS_AT_ONCE)
@@ -111,21 +122,34 @@ class Transfer:
             settle=self._settle,
         )
 
-    async def run(self, topic: Topic | None) -> None:
-        """Work until cancelled. `topic` None: no peer may know (a private model)."""
-        self._topic = topic
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            self._orders.start(self._spawn, topic)
-            self._spawn(self._intake.write_small)
-            self._spawn(self._ring)
-            singles = [blob for blob in self.layout.blobs if blob.chunk_count == 1]
-            self._step(ev.Vouched(chunk_bits(self.layout, singles)))
-            self._step(ev.Upstream(self.can_fetch))
-            if self._wanted:
-                self._step(ev.Wanted(self._wanted))
-            if topic is not None:
-                self._spawn(self._listen, topic)
+    async def run(
+        self,
+        topic: Topic | None,
+        distrust: Distrust,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Work until cancelled; `want` may be called once it is started.
+
+        `topic` None: no peer may know (a private model).
+        """
+        self._topic, self._distrust = topic, distrust
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                self._orders.start(self._spawn, topic)
+                self._spawn(self._intake.write_small)
+                self._spawn(self._ring)
+                singles = [blob for blob in self.layout.blobs if blob.chunk_count == 1]
+                self._step(ev.Vouched(chunk_bits(self.layout, singles)))
+                self._step(ev.Upstream(self.can_fetch))
+                if topic is not None:
+                    self._spawn(self._listen, topic)
+                task_status.started()
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
+                for upstream in self._upstreams:
+                    await upstream.aclose()
 
     def _spawn(self, work: Callable[..., Awaitable[None]], *arguments: object) -> None:
         self._nursery.start_soon(self._guarded, work, arguments)
@@ -159,6 +183,7 @@ class Transfer:
         """Go upstream here if there was no way upstream so far."""
         if not self.can_fetch:
             self._orders.upstream = upstream
+            self._upstreams.append(upstream)
             self._step(ev.Upstream(self.can_fetch))
             self._say_join()
 
@@ -238,9 +263,9 @@ class Transfer:
     async def _listen(self, topic: Topic) -> None:
         async for event in topic.events:
             for translated in to_events(event, self.book, self.have, self.layout.total):
-                self._step(translated)
                 if isinstance(translated, ev.Vouched):
-                    self._take_back(translated.bits)
+                    self._take_back(translated.bits)  # first, lest they are ordered
+                self._step(translated)
 
     async def _ring(self) -> None:
         """Send a Tick at the time the scheduler last named."""
@@ -280,13 +305,14 @@ class Transfer:
         for chunk in bitset.members(vouched & ~self.have):
             digest = self._gate.quarantined(chunk)
             if digest is not None and digest == self.book.digest(chunk):
+                self._gate.release(chunk)
                 self._hold(chunk, self._identity.node_id)
 
     def _order_ended(self, failed: ev.OrderFailed, reason: str, wrong: int | None, sender: Source) -> None:
         """The rest of an order will not come. `wrong`: the chunk that was not what it should be."""
         if wrong is not None:
-            blob, index = self.layout.locate(wrong)
-            self._blame(sender, f"sent wrong bytes: {reason}", blob, index)
+            blob, _ = self.layout.locate(wrong)
+            self._spawn(self._blame, sender, f"sent wrong bytes: {reason}", blob, (wrong,))
             self._refuse_chunk(wrong, sender)
             self._avoid_mirrors({sender})
         elif failed.source != ev.UPSTREAM and not failed.lasting:
@@ -313,39 +339,61 @@ class Transfer:
             async with self._commits:
                 await self._store.commit(blob)
         except Mismatch:
-            await self._refuse(blob)
-            return
-        finally:
+            suspects = await self._suspects(blob)
             self._committing.discard(blob)
-        self._done.add(blob)
+            self._refuse(blob, suspects)
+        else:
+            self._committing.discard(blob)
+            await self._accept(blob)
+
+    async def _accept(self, blob: Blob) -> None:
+        """The blob is what its publisher calls it: name who sent or vouched for something else."""
         for wrong in self._gate.cleared(blob):
-            self._blame(
-                wrong.culprit, "was the origin of wrong bytes", blob, self.layout.locate(wrong.chunk)[1]
-            )
+            await self._blame(wrong.culprit, "was the origin of wrong bytes", blob, wrong.chunks)
+            if wrong.unrepentant is not None:
+                self._distrust(wrong.unrepentant, LIAR_SECONDS)
+        for liar in self.book.confirm(blob):
+            await self._blame(Source("peer", to_text(liar)), "vouched for wrong bytes", blob, ())
+            self._distrust(liar, LIAR_SECONDS)
+        self._done.add(blob)
         self._wake()
 
-    async def _refuse(self, blob: Blob) -> None:
-        """The publisher's digest says no: every chunk of the blob must be vouched for anew."""
+    async def _suspects(self, blob: Blob) -> list[Suspect]:
+        """What the store holds of a blob, under which digest, from whom and on whose word."""
         senders = await self._store.chunk_sources(blob)
-        believed = self._gate.fail(blob, senders)
+        first = self.layout.chunks_of(blob).start
+        return [
+            Suspect(first + index, digest, senders[index], voucher)
+            for index, digest, voucher in await self._store.claims(blob)
+        ]
+
+    def _refuse(self, blob: Blob, suspects: list[Suspect]) -> None:
+        """The publisher's digest says no: every chunk of the blob must be vouched for anew."""
         log.warning("%s does not match its publisher's digest; looking for the wrong chunks", blob)
         self.notes.append(f"{blob} does not match; looking for the wrong chunks")
-        self._avoid_mirrors(set(senders.values()))
         bits = chunk_bits(self.layout, (blob,))
         self.have &= ~bits
         for ranges in cut(bits):
             self._say(Lost(self.snapshot.key, ranges))
+        self._avoid_mirrors({suspect.sender for suspect in suspects})
+        known_liars = set(self.book.liars)
+        believed = self._gate.fail(blob, suspects)
+        for liar in self.book.liars - known_liars:
+            self._distrust(liar, LIAR_SECONDS)
         self._step(ev.Doubted(bits))
         self._step(ev.Discarded(bits))
-        self._step(ev.Vouched(believed))
         self._take_back(believed)
+        self._step(ev.Vouched(believed))
         self._say_join()
 
     def _avoid_mirrors(self, senders: set[Source]) -> None:
+        """Leave those alone that sent wrong bytes just now; what an earlier run left on disk may be a
+        fault that was mended."""
         if self._orders.upstream is not None:
             for sender in senders:
-                if sender.kind == "upstream":
+                if sender.kind == "upstream" and sender in self.ledger.totals:
                     self._orders.upstream.avoid(sender, MIRROR_DISTRUST_SECONDS)
+            self._step(ev.Upstream(self.can_fetch))
 
     def _refuse_chunk(self, chunk: int, sender: Source) -> None:
         try:
@@ -353,13 +401,17 @@ class Transfer:
         except WrongContent as error:
             self._fail(error)
 
-    def _blame(self, culprit: Source, what: str, blob: Blob, index: int) -> None:
-        log.warning("%s %s (chunk %d of %s)", culprit.name, what, index, blob)
+    async def _blame(self, culprit: Source, what: str, blob: Blob, chunks: Sequence[int]) -> None:
+        """Remember, and tell, what went wrong; of many chunks the first stands for all."""
+        log.warning("%s %s (%d chunks of %s)", culprit.name, what, len(chunks), blob)
         self.notes.append(f"{culprit.kind} {culprit.name[:60]} {what}; going on without it")
-        incident = Incident(time.time(), culprit, what, blob, index)
-        self._spawn(self._store.note, incident)
+        index = self.layout.locate(chunks[0])[1] if chunks else None
+        await self._store.note(Incident(time.time(), culprit, what, blob, index))
 
-    def _nobody_has(self, bits: int) -> NoSource:
+    def _nobody_has(self, bits: int) -> SwarmError:
+        failed = self._gate.failure(bitset.members(bits))
+        if failed is not None:
+            return failed
         missing = sum(self.layout.length(chunk) for chunk in bitset.members(bits))
         return NoSource(
             f"nobody in reach has the missing {missing} bytes of {self.snapshot.repo}"

@@ -34,7 +34,9 @@ def test_first_claim_is_believed_and_a_second_is_not(book: ClaimBook) -> None:
     assert book.add(*said(A, 0, 1, 2), settled=0) == 0b11
     assert book.add(*said(B, 0, 9, 2), settled=0) == 0
     assert book.digest(0) == digest(1)
-    assert book.voucher(0) == A.node_id
+    assert book.voucher(0, digest(1)) == A.node_id
+    assert book.voucher(0, digest(9)) == B.node_id
+    assert book.voucher(0, digest(8)) is None
 
 
 def test_who_checked_the_whole_is_believed_over_who_did_not(book: ClaimBook) -> None:
@@ -75,10 +77,63 @@ def test_a_voucher_who_failed_is_believed_again_only_about_the_whole(book: Claim
 
 
 def test_who_lied_about_the_whole_is_believed_no_more(book: ClaimBook) -> None:
-    book.add(*said(A, 0, 1, whole=True), settled=0)
+    book.add(*said(A, 0, 1, 2, 3, 4, whole=True), settled=0)
     book.fail(BLOB)
     assert book.liars == {A.node_id}
     assert book.add(*said(A, 0, 2, whole=True), settled=0) == 0
+    assert book.add(*said(B, 0, 5, 2, 3, 4, whole=True), settled=0) == 0b1111
+    assert book.digest(0) == digest(5)
+
+
+def test_an_honest_word_mixed_with_a_lie_is_no_lie(book: ClaimBook) -> None:
+    book.add(*said(B, 1, 9, whole=True), settled=0)
+    book.add(*said(A, 0, 1, 2, 3, 4, whole=True), settled=0)
+    assert [book.digest(chunk) for chunk in range(4)] == [digest(n) for n in (1, 9, 3, 4)]
+    assert book.fail(BLOB) == 0b1111
+    assert book.liars == set()
+    assert [book.digest(chunk) for chunk in range(4)] == [digest(n) for n in (1, 2, 3, 4)]
+
+
+def test_a_referee_alone_is_believed_and_alone_to_blame(book: ClaimBook) -> None:
+    book.add(*said(A, 0, 1, 2, 3, 4), settled=0)
+    book.fail(BLOB)
+    assert book.add(*said(B, 0, 9, whole=True), settled=0) == 0b1
+    assert book.add(*said(A, 0, 1, 2, 3, 4, whole=True), settled=0) == 0
+    assert book.add(*said(B, 1, 2, 3, 4, whole=True), settled=0) == 0b1110
+    assert book.fail(BLOB) == 0
+    assert book.liars == {B.node_id}
+    assert book.add(*said(A, 0, 1, 2, 3, 4, whole=True), settled=0) == 0b1111
+
+
+def test_another_referee_when_one_leaves(book: ClaimBook) -> None:
+    book.fail(BLOB)
+    book.add(*said(B, 0, 9, whole=True), settled=0)
+    book.left(A.node_id)
+    assert book.add(*said(A, 1, 2, whole=True), settled=0) == 0
+    book.left(B.node_id)
+    assert book.add(*said(A, 1, 2, whole=True), settled=0) == 0b10
+
+
+def test_who_says_otherwise_of_what_it_checked_is_a_liar_once_the_blob_matches(book: ClaimBook) -> None:
+    book.add(*said(A, 0, 1, 2, 3, 4), settled=0)
+    book.add(*said(B, 0, 9, whole=True), settled=0b1111)
+    assert book.confirm(BLOB) == {B.node_id}
+    assert book.liars == {B.node_id}
+
+
+def test_who_was_deceived_about_single_chunks_is_no_liar(book: ClaimBook) -> None:
+    book.add(*said(A, 0, 1, 2, 3, 4), settled=0)
+    book.add(*said(B, 0, 9), settled=0)
+    assert book.confirm(BLOB) == set()
+
+
+def test_a_voucher_stands_by_its_word_until_it_names_what_is_right(book: ClaimBook) -> None:
+    book.add(*said(A, 0, 1, 2, 3, 4), settled=0)
+    book.fail(BLOB)
+    book.settle(0, digest(5))
+    assert book.stands_by(A.node_id, 0)
+    book.add(*said(A, 0, 5, whole=True), settled=0b1)
+    assert not book.stands_by(A.node_id, 0)
 
 
 def test_second_opinion_believes_another_claim_if_there_is_one(book: ClaimBook) -> None:
