@@ -32,15 +32,16 @@ def test_the_origin_is_killed(make_lan: MakeLan) -> None:
 def test_the_upstream_is_cut_off_when_one_node_has_it_all(make_lan: MakeLan, silently: bool) -> None:
     site = Site(make_lan(hosts=5, wan_mbit=150), [16 * MB])
     for member in site.members[1:]:
-        member.host.shape(40)
+        member.host.shape(24)
     site.start()
     site.meet()
     first = site[0].get()
     site.until_sent(0.5)
     others = [member.get() for member in site.members[1:3]]
-    site.check(first.result())
+    result = first.result()
     site.lan.wan.cut(silently=silently)
     assert all(get.running for get in others)
+    site.check(result)
     late = [member.get() for member in site.members[3:]]
     for get in others:
         site.check(get.result())
@@ -97,7 +98,7 @@ def test_a_liar_is_named_and_worked_round(make_lan: MakeLan, how: str, what: str
     site.start(others)
     site.meet()
     for get in [member.get() for member in others]:
-        site.check_files(get.result())
+        site.check(get.result())
     for member in others:
         assert member.logged(f"WARNING .*{liar.id} {what}"), member.log
         (why,) = member.ask("why", "org/model")
