@@ -109,18 +109,22 @@ class Bulks:
         return next((bulk for bulk in links if bulk.mine == (self._me < peer)), links[0] if links else None)
 
     async def get(self, peer: NodeId) -> BulkLink:
-        """The connection to send orders over, opened if need be; SourceFailed."""
+        """The connection to send orders over, opened if need be.
+
+        SourceFailed, never lasting: who cannot be reached now, or was just lost, has done nothing wrong and
+        is welcome the moment it is back.
+        """
         source = Source("peer", to_text(peer))
         with trio.move_on_after(OPEN_SECONDS):
             while (bulk := self.best(peer)) is None:
                 if self._pairs.dialled(peer) is None:
-                    raise SourceFailed(source, "no link", lasting=True)
+                    raise SourceFailed(source, "no link")
                 opening = self._open(peer)
                 await opening.settled.wait()
                 if opening.failure:
-                    raise SourceFailed(source, opening.failure, lasting=True)
+                    raise SourceFailed(source, opening.failure)
             return bulk
-        raise SourceFailed(source, "no bulk connection in time", lasting=True)
+        raise SourceFailed(source, "no bulk connection in time")
 
     def keep(self, peer: NodeId) -> None:
         """The two share a topic: have a connection, without waiting for an order, if that is our part."""

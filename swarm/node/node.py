@@ -82,6 +82,8 @@ class Node:
         names = Names(self._store, self._exchange, tell)
         hub = self._hub(request, tell)
         named = await names.resolve(request, hub)
+        if not named.public:
+            self._transfers.forget(named.snapshot.key)
         files = select(named.snapshot, request.files, request.include, request.exclude)
         sources = await self._fetch(named, files, hub, report)
         await self._store.mark_complete(named.snapshot.key, [file.path for file in files])
@@ -104,11 +106,7 @@ class Node:
         upstream = UpstreamPool(hub, named.snapshot, limiter=self._upstream_limit) if hub else None
         async with self._transfers.use(named.snapshot, upstream, public=named.public) as transfer:
             reporter = Reporter(transfer, files, self._local, report)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(reporter.run)
-                await transfer.want(files)
-                nursery.cancel_scope.cancel()
-            reporter.tell()
+            await reporter.during(transfer.want, files)
             return reporter.account()
 
     def _result(

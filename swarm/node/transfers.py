@@ -166,7 +166,7 @@ class Transfers:
         return stored.snapshot.key, stored.snapshot.commit
 
     def forget(self, key: SnapshotKey) -> None:
-        """The snapshot was removed from the store."""
+        """The snapshot was removed from the store, or takes a token by now."""
         self._opened.pop(key, None)
 
     def is_running(self, key: SnapshotKey) -> bool:

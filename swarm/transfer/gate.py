@@ -118,8 +118,8 @@ class Gate:
 
     # --- blobs that match in the end ------------------------------------------------------------
 
-    def cleared(self, blob: Blob) -> list[Wrong]:
-        """The blob matches now: the chunks that had been wrong, by whose fault it was."""
+    def cleared(self, blob: Blob) -> tuple[set[Source], list[Wrong]]:
+        """The blob matches now: who had been suspected, and what had been wrong by whose fault."""
         self._rounds.pop(blob, None)
         for chunk in self._layout.chunks_of(blob):
             self.release(chunk)
@@ -127,7 +127,8 @@ class Gate:
         for suspect in self._suspects.pop(blob, ()):
             if suspect.digest != self._book.digest(suspect.chunk):
                 wrong.setdefault(suspect.culprit, []).append(suspect)
-        return [self._wrong(culprit, suspects) for culprit, suspects in wrong.items()]
+        senders = self._senders.pop(blob, set())
+        return senders, [self._wrong(culprit, suspects) for culprit, suspects in wrong.items()]
 
     def _wrong(self, culprit: Source, suspects: list[Suspect]) -> Wrong:
         voucher = suspects[0].voucher

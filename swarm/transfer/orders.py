@@ -33,7 +33,7 @@ class Upstream(ChunkSource, Protocol):
         ...
 
     def avoid(self, source: Source, seconds: float) -> None:
-        """Take nothing from this mirror for so long."""
+        """Take nothing from this mirror for so long from now on; 0: use it again."""
         ...
 
     async def aclose(self) -> None:

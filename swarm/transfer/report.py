@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import trio
 
 from protocol.manifest import Blob, File
+from swarm.errors import SwarmError
 from swarm.sources import Source
 from swarm.transfer.plan import chunk_bits
 from swarm.transfer.requests import FileProgress, Progress, SourceBytes, SourceProgress
@@ -34,8 +35,21 @@ class Reporter:
         self._blobs = {file.blob: None for file in files}
         self._held_before = sum(self._held(blob) for blob in self._blobs)
 
-    async def run(self) -> None:
-        """Report every REPORT_SECONDS until cancelled."""
+    async def during(self, want: Callable[[Sequence[File]], Awaitable[None]], files: Sequence[File]) -> None:
+        """Report every REPORT_SECONDS while `want(files)` runs, and once after it; raises what it raises."""
+        failure: SwarmError | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._run)
+            try:
+                await want(files)
+            except SwarmError as error:
+                failure = error
+            nursery.cancel_scope.cancel()
+        self.tell()
+        if failure is not None:
+            raise failure
+
+    async def _run(self) -> None:
         while True:
             self.tell()
             await trio.sleep(REPORT_SECONDS)

@@ -65,7 +65,8 @@ class ServedTransfer:
         attested = 0
         if not whole:
             for claims in self._transfer.book.attestations(first, count):
-                attested |= bitset.span(claims.first, len(claims.digests))
+                said = enumerate(claims.digests, claims.first)
+                attested |= bitset.from_members(chunk for chunk, digest in said if known.get(chunk) == digest)
                 yield claims
         mine = self._transfer.have & bitset.span(first, count) & ~attested
         for start, length in bitset.to_ranges(mine):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from typing import Final
 
 import trio
@@ -30,6 +30,7 @@ from swarm.transfer.claims import ClaimBook
 from swarm.transfer.gate import Gate, Suspect
 from swarm.transfer.intake import Intake, Taken
 from swarm.transfer.ledger import Ledger
+from swarm.transfer.mirrors import Mirrors
 from swarm.transfer.orders import Orders, Upstream
 from swarm.transfer.plan import chunk_bits
 from swarm.transfer.talk import to_events
@@ -86,6 +87,7 @@ class Transfer:
             stored=self._stored,
         )
         self._orders = Orders(self._intake, self.book, upstream, self._order_ended)
+        self._mirrors = Mirrors()
         self._upstreams = [upstream] if upstream is not None else []
         self._done: set[Blob] = set()
         self._committing: set[Blob] = set()
@@ -314,7 +316,7 @@ class Transfer:
             blob, _ = self.layout.locate(wrong)
             self._spawn(self._blame, sender, f"sent wrong bytes: {reason}", blob, (wrong,))
             self._refuse_chunk(wrong, sender)
-            self._avoid_mirrors({sender})
+            self._avoid_mirrors({sender}, {sender})
         elif failed.source != ev.UPSTREAM and not failed.lasting:
             for chunk in bitset.members(failed.bits & ~self.have):
                 self.book.second_opinion(chunk)
@@ -348,7 +350,9 @@ class Transfer:
 
     async def _accept(self, blob: Blob) -> None:
         """The blob is what its publisher calls it: name who sent or vouched for something else."""
-        for wrong in self._gate.cleared(blob):
+        senders, wrongs = self._gate.cleared(blob)
+        self._clear_mirrors(senders, {wrong.culprit for wrong in wrongs})
+        for wrong in wrongs:
             await self._blame(wrong.culprit, "was the origin of wrong bytes", blob, wrong.chunks)
             if wrong.unrepentant is not None:
                 self._distrust(wrong.unrepentant, LIAR_SECONDS)
@@ -375,7 +379,7 @@ class Transfer:
         self.have &= ~bits
         for ranges in cut(bits):
             self._say(Lost(self.snapshot.key, ranges))
-        self._avoid_mirrors({suspect.sender for suspect in suspects})
+        self._avoid_mirrors({suspect.sender for suspect in suspects}, self.ledger.totals)
         known_liars = set(self.book.liars)
         believed = self._gate.fail(blob, suspects)
         for liar in self.book.liars - known_liars:
@@ -386,14 +390,27 @@ class Transfer:
         self._step(ev.Vouched(believed))
         self._say_join()
 
-    def _avoid_mirrors(self, senders: set[Source]) -> None:
-        """Leave those alone that sent wrong bytes just now; what an earlier run left on disk may be a
-        fault that was mended."""
-        if self._orders.upstream is not None:
-            for sender in senders:
-                if sender.kind == "upstream" and sender in self.ledger.totals:
-                    self._orders.upstream.avoid(sender, MIRROR_DISTRUST_SECONDS)
-            self._step(ev.Upstream(self.can_fetch))
+    def _avoid_mirrors(self, senders: set[Source], used: Container[Source]) -> None:
+        """Leave mirrors alone, of those who between them sent something wrong, as long as others are left.
+
+        `used`: who sent anything in this run.
+        """
+        upstream = self._orders.upstream
+        if upstream is None:
+            return
+        for mirror in self._mirrors.suspect(senders, used):
+            upstream.avoid(mirror, MIRROR_DISTRUST_SECONDS)
+        chance = self._mirrors.second_chance()
+        if chance is not None and not upstream.usable:
+            upstream.avoid(chance, 0.0)
+        self._step(ev.Upstream(self.can_fetch))
+
+    def _clear_mirrors(self, senders: set[Source], culprits: set[Source]) -> None:
+        """Use those again that had sent nothing wrong."""
+        for mirror in self._mirrors.clear(sorted(senders), culprits):
+            if self._orders.upstream is not None:
+                self._orders.upstream.avoid(mirror, 0.0)
+        self._step(ev.Upstream(self.can_fetch))
 
     def _refuse_chunk(self, chunk: int, sender: Source) -> None:
         try:
@@ -406,7 +423,8 @@ class Transfer:
         log.warning("%s %s (%d chunks of %s)", culprit.name, what, len(chunks), blob)
         self.notes.append(f"{culprit.kind} {culprit.name[:60]} {what}; going on without it")
         index = self.layout.locate(chunks[0])[1] if chunks else None
-        await self._store.note(Incident(time.time(), culprit, what, blob, index))
+        with trio.CancelScope(shield=True):  # it may be the last thing this transfer does
+            await self._store.note(Incident(time.time(), culprit, what, blob, index))
 
     def _nobody_has(self, bits: int) -> SwarmError:
         failed = self._gate.failure(bitset.members(bits))

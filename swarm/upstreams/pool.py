@@ -75,7 +75,7 @@ class UpstreamPool:
             raise failures[0]
 
     def avoid(self, source: Source, seconds: float) -> None:
-        """Take nothing from this endpoint for that long: it sent wrong bytes."""
+        """Take nothing from this endpoint for that long, as it sent wrong bytes; 0: use it again."""
         for endpoint in self._endpoints:
             if endpoint.url == source.name:
                 self._roster.avoid(endpoint, trio.current_time() + seconds, "it sent wrong bytes")

@@ -132,7 +132,7 @@ class Roster:
     def avoid(self, endpoint: Endpoint, until: float, reason: str) -> None:
         """It sent what was not asked for: nothing is taken from it until then, streams under way end."""
         record = self._records[endpoint]
-        record.avoid_until = max(record.avoid_until, until)
+        record.avoid_until = until
         record.reason = reason
 
     def avoided(self, endpoint: Endpoint, now: float) -> bool:

@@ -328,6 +328,30 @@ async def test_a_broken_link_fails_the_order_at_once(autojump_clock: MockClock) 
         assert 5 <= len(inbox.chunks) < 40
 
 
+async def test_a_link_lost_while_an_order_opens_the_bulk_connection_is_no_offence(
+    autojump_clock: MockClock,
+) -> None:
+    """Else the scheduler would leave the peer alone for minutes after it is back."""
+    content = Content(8 * MIB)
+    lan = MemoryNetwork()
+    async with seed_and_leech(content, lan) as (seed, leech, topic), trio.open_nursery() as nursery:
+        for bulk in leech.exchange.bulks(seed.id):
+            bulk.link.cut("for the test")
+        failures: list[SourceFailed] = []
+
+        async def order() -> None:
+            with pytest.raises(SourceFailed) as failed:
+                await topic.source(seed.id).fetch(range(8), unwanted)
+            failures.append(failed.value)
+
+        lan.cut(seed.host)
+        nursery.start_soon(order)
+        await trio.testing.wait_all_tasks_blocked()
+        leech.exchange.distrust(seed.id, 0)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [failure.lasting for failure in failures] == [False]
+
+
 async def test_a_peer_that_stops_sending_fails_the_order(autojump_clock: MockClock) -> None:
     content = Content(8 * MIB)
     async with seed_and_leech(content) as (seed, leech, topic):

@@ -54,22 +54,22 @@ def test_failed_chunks_are_quarantined_under_their_digest(gate: Gate) -> None:
 def test_only_chunks_that_changed_were_wrong_and_the_mirror_is_named(gate: Gate, book: ClaimBook) -> None:
     gate.fail(BLOB, suspects(1, 2, 3))
     settle(book, 1, 9, 3)
-    assert gate.cleared(BLOB) == [Wrong((1,), MIRROR, None)]
+    assert gate.cleared(BLOB) == ({MIRROR}, [Wrong((1,), MIRROR, None)])
     assert gate.quarantined(0) is None
-    assert gate.cleared(BLOB) == []
+    assert gate.cleared(BLOB) == (set(), [])
 
 
 def test_the_peer_that_vouched_is_named_whoever_sent_the_bytes(gate: Gate, book: ClaimBook) -> None:
     relay = Source("peer", "relay")
     gate.fail(BLOB, suspects(1, 2, 3, sender=relay, voucher=OTHER.node_id))
     settle(book, 9, 2, 8)
-    assert gate.cleared(BLOB) == [Wrong((0, 2), PEER, OTHER.node_id)]
+    assert gate.cleared(BLOB) == ({relay}, [Wrong((0, 2), PEER, OTHER.node_id)])
 
 
 def test_who_has_named_the_right_digests_since_is_not_left_alone(gate: Gate, book: ClaimBook) -> None:
     gate.fail(BLOB, suspects(1, 2, 3, voucher=OTHER.node_id))
     book.add(attest(OTHER, TOPIC, 0, [digest(9), digest(2), digest(3)], True), OTHER.node_id, 0)
-    assert gate.cleared(BLOB) == [Wrong((0,), PEER, None)]
+    assert gate.cleared(BLOB) == ({MIRROR}, [Wrong((0,), PEER, None)])
 
 
 def test_each_round_has_its_culprits(gate: Gate, book: ClaimBook) -> None:
@@ -77,7 +77,7 @@ def test_each_round_has_its_culprits(gate: Gate, book: ClaimBook) -> None:
     gate.fail(BLOB, suspects(1, 8, 3, sender=PEER))
     assert gate.quarantined(1) == digest(8)
     settle(book, 1, 9, 3)
-    assert gate.cleared(BLOB) == [Wrong((1,), MIRROR, None), Wrong((1,), PEER, None)]
+    assert gate.cleared(BLOB)[1] == [Wrong((1,), MIRROR, None), Wrong((1,), PEER, None)]
 
 
 def test_a_blob_that_never_matches_ends_the_get(gate: Gate) -> None:

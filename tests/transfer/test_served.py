@@ -8,7 +8,7 @@ from protocol.limits import KIB
 from protocol.signing import attest, check_claims
 from swarm.transfer.served import ServedTransfer
 from tests.exchange.nodes import Content
-from tests.transfer.parts import ME, ORIGIN, opened, vouch
+from tests.transfer.parts import LIAR, ME, ORIGIN, opened, vouch
 
 CHUNK = 256 * KIB
 CONTENT = Content(4 * CHUNK, 50)
@@ -41,6 +41,14 @@ async def test_others_are_quoted_and_the_rest_is_attested(tmp_path: Path) -> Non
             (3, ME.node_id, False),
         ]
         assert told[2] == attest(ME, CONTENT.key, 3, [CONTENT.digest(3)], False)
+
+
+async def test_who_says_otherwise_of_what_is_held_is_contradicted(tmp_path: Path) -> None:
+    async with opened(tmp_path, CONTENT, 1) as (transfer, store):
+        lie = attest(LIAR, CONTENT.key, 1, [CONTENT.digest(0)], False)
+        transfer.book.add(lie, LIAR.node_id, transfer.have)
+        told = list(ServedTransfer(transfer, store, ME).claims(((0, 4),)))
+        assert told == [lie, attest(ME, CONTENT.key, 1, [CONTENT.digest(1)], False)]
 
 
 async def test_a_whole_blob_is_attested_as_such_in_own_name(tmp_path: Path) -> None:

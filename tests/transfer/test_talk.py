@@ -66,7 +66,7 @@ def test_a_referee_that_leaves_makes_way() -> None:
     for who in (PEER, ORIGIN):
         claims = attest(who, KEY, 0, [CONTENT.digest(0)], True)
         told = to_events(PeerMessage(WHO, claims, who.node_id), book, 0, TOTAL)
-        assert told == [ev.Vouched(0b1)] if who is PEER else []
+        assert told == ([ev.Vouched(0b1)] if who is PEER else [])
     to_events(PeerMessage(WHO, Leave(KEY)), book, 0, TOTAL)
     claims = attest(ORIGIN, KEY, 1, [CONTENT.digest(1)], True)
     assert to_events(PeerMessage(WHO, claims, ORIGIN.node_id), book, 0, TOTAL) == [ev.Vouched(0b10)]
