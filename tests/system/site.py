@@ -126,6 +126,10 @@ class Member:
         seen = {row["node"] for row in self.peers()}
         return all(other.id in seen for other in others if other is not self)
 
+    def received(self) -> int:
+        """Bytes of chunks that its daemon has had from its peers so far."""
+        return sum(row["received"] for row in self.peers())
+
     def address_of(self, other: Member) -> str:
         """Where it sees another node; empty when it does not."""
         return next((row["address"] for row in self.peers() if row["node"] == other.id), "")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import signal
 
 import pytest
 
 from tests.lan.fixtures import MakeLan
-from tests.system.site import MB, Site, bytes_from
+from tests.system.site import MB, Site, bytes_from, wait_until
 
 CABLES = pytest.mark.parametrize("silently", [False, True], ids=["loudly", "silently"])
 """Whether the machine that is cut off sees that its carrier is lost."""
@@ -30,20 +29,21 @@ def test_the_origin_is_killed(make_lan: MakeLan) -> None:
 
 @CABLES
 def test_the_upstream_is_cut_off_when_one_node_has_it_all(make_lan: MakeLan, silently: bool) -> None:
-    site = Site(make_lan(hosts=5, wan_mbit=150), [16 * MB])
+    site = Site(make_lan(hosts=5, wan_mbit=80), [16 * MB])
     for member in site.members[1:]:
         member.host.shape(24)
     site.start()
     site.meet()
     first = site[0].get()
-    site.until_sent(0.5)
-    others = [member.get() for member in site.members[1:3]]
-    result = first.result()
+    site.until_sent(0.1)
+    others = {member: member.get() for member in site.members[1:3]}
+    done = first.result()
+    wait_until("the others have begun", lambda: all(member.received() for member in others))
     site.lan.wan.cut(silently=silently)
-    assert all(get.running for get in others)
-    site.check(result)
+    assert all(get.running for get in others.values())
+    site.check(done)
     late = [member.get() for member in site.members[3:]]
-    for get in others:
+    for get in others.values():
         site.check(get.result())
     for get in late:
         result = site.check(get.result(), verified="manifest")
@@ -85,14 +85,10 @@ def test_the_origin_is_cut_off_silently(make_lan: MakeLan) -> None:
     site.check(cut_off.result())
 
 
-@pytest.mark.parametrize(
-    ("how", "what"),
-    [("flip", "sent wrong bytes"), ("forge", "(vouched for|was the origin of) wrong bytes")],
-)
-def test_a_liar_is_named_and_worked_round(make_lan: MakeLan, how: str, what: str) -> None:
+def test_a_liar_is_named_and_worked_round(make_lan: MakeLan) -> None:
     site = Site(make_lan(hosts=4, wan_mbit=100), [8 * MB])
     liar, *others = site.members
-    liar.begin(("-m", "tests.system.liar", how))
+    liar.begin(("-m", "tests.system.liar"))
     liar.ready()
     site.check(liar.get().result())
     site.start(others)
@@ -100,8 +96,9 @@ def test_a_liar_is_named_and_worked_round(make_lan: MakeLan, how: str, what: str
     for get in [member.get() for member in others]:
         site.check(get.result())
     for member in others:
-        assert member.logged(f"WARNING .*{liar.id} {what}"), member.log
+        assert member.logged(f"WARNING .*{liar.id} sent wrong bytes"), member.log
         (why,) = member.ask("why", "org/model")
-        named = {(row["kind"], row["name"]) for row in why["incidents"] if re.match(what, row["what"])}
+        named = {(row["kind"], row["name"]) for row in why["incidents"] if "sent wrong bytes" in row["what"]}
         assert named == {("peer", liar.id)}
+        assert all(row["name"] != liar.id for row in why["sources"])
     assert site.sent_in_all() <= 2.02 * site.size
