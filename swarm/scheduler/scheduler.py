@@ -91,7 +91,7 @@ class Scheduler:
         self._upstream_pause = now
         self._fetched = 0
         self._said_at = now
-        self._complete = False
+        self._complete = True
         self._touched: set[NodeId] = set()
         self._swept_at = now - SWEEP_SECONDS
         self._armed: float | None = None
@@ -172,7 +172,7 @@ class Scheduler:
 
     def _peer_fetching(self, event: ev.PeerFetching, now: float) -> list[Command]:
         peer = self._peers.get(event.peer)
-        self._lease.announced(event.peer, minus(event.bits, peer.has if peer is not None else 0))
+        self._lease.announced(event.peer, minus(event.bits, peer.has if peer is not None else 0), now)
         self._desk.announced(event.bits)
         return []
 
@@ -239,11 +239,11 @@ class Scheduler:
         return self._give_up_upstream(now)
 
     def _give_up_upstream(self, now: float) -> list[Command]:
-        held = self._lease.held
+        announced = self._lease.held or self._lease.may_fetch
         self._upstream_failures = 0
         self._lease.broke(now)
         called_off = self._call_off(UPSTREAM)
-        return [*called_off, ev.SayLease(False, self._fetched)] if held else called_off
+        return [*called_off, ev.SayLease(False, self._fetched)] if announced else called_off
 
     def _discards(self, event: ev.Discarded, now: float) -> list[Command]:
         self._have = minus(self._have, event.bits)
@@ -303,7 +303,8 @@ class Scheduler:
 
     def _follow_lease(self, now: float) -> list[Command]:
         fetching = bool(self._orders.owed(UPSTREAM))
-        situation = Situation(bool(self._for_upstream(now)), fetching, self._usable)
+        served = bool(self._orders.bits or self.missing & self._lease.under_way(now))
+        situation = Situation(bool(self._for_upstream(now)), served, fetching, self._usable)
         changed = self._lease.step(situation, now)
         held = self._lease.held
         if not changed and not (held and now >= self._said_at + LEASE_SAY_SECONDS):
@@ -312,12 +313,15 @@ class Scheduler:
         return [ev.SayLease(held, self._fetched)]
 
     def _order_upstream(self, now: float) -> list[Command]:
-        if not self.is_origin or now < self._upstream_pause:
+        pace = self._upstream_pace
+        slots = parallel(pace) - len(self._orders.of(UPSTREAM))
+        if not self._lease.may_fetch or now < self._upstream_pause or slots <= 0:
             return []
         commands: list[Command] = []
         needed = self._for_upstream(now)
-        pace = self._upstream_pace
-        while needed and len(self._orders.of(UPSTREAM)) < parallel(pace):
+        for _ in range(slots):
+            if not needed:
+                break
             budget = span_bytes(pace, needed.bit_count() * self._longest)
             chunks = next_span(self._layout, needed, self._upstream_start, budget)
             commands.append(ev.SayFetching(from_members(chunks)))
@@ -416,10 +420,9 @@ class Scheduler:
         """Say that all is there or that nothing can be had, and when to go on."""
         missing = self.missing
         if not missing:
-            said: list[Command] = [] if self._complete or not self._wanted else [ev.Complete()]
-            self._complete = bool(self._wanted)
+            said: list[Command] = [] if self._complete else [ev.Complete()]
+            self._complete = True
             return said
-        self._complete = False
         commands: list[Command] = []
         obtainable = bool(
             self._orders.bits
