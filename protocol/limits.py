@@ -15,6 +15,9 @@ GIB: Final = 1024 * MIB
 PROTOCOL_VERSION: Final = 1
 """Raised when a peer of the version before could not understand us; part of the Noise prologue."""
 
+DEFAULT_PORT: Final = 7677
+"""TCP port of peers, control and bulk alike, where nothing else is configured or announced."""
+
 MAX_HANDSHAKE_MESSAGE: Final = 4 * KIB
 """A Noise message with our payload is under 1 KiB; room for a site certificate. (`handshake`)"""
 
@@ -24,8 +27,8 @@ MAX_FRAME: Final = 1 * MIB + 64 * KIB
 MAX_CONTROL_MESSAGE: Final = 128 * KIB
 """Plaintext of one control message: a have-map segment of half a million chunks. (`connection`)"""
 
-MAX_DATA_HEADER: Final = 32 * KIB
-"""The msgpack header before the payload of a data frame: up to MAX_PIECES entries. (`connection`)"""
+MAX_DATA_HEADER: Final = 48 * KIB
+"""The msgpack header of a bulk frame: MAX_RANGES ranges of nine bytes are the longest. (`connection`)"""
 
 MAX_DATA_PAYLOAD: Final = 1 * MIB
 """Chunk bytes in one data frame: large enough for AES-GCM at full speed. (`connection`)"""
@@ -56,6 +59,9 @@ MAX_PATH: Final = 4096
 
 MAX_PATH_SEGMENT: Final = 255
 """Bytes of one segment of such a path: NAME_MAX of every common file system. (`manifest`)"""
+
+MAX_PATH_SEGMENTS: Final = 64
+"""Folders a file of a snapshot lies in, and itself: four times the deepest seen on hubs. (`manifest`)"""
 
 MAX_FILES: Final = 1_000_000
 """Files in a snapshot: ten times the largest data sets seen on hubs. (`manifest`)"""

@@ -13,6 +13,7 @@ ever name chunk numbers; paths are checked here, once, for everybody (docs/proto
 from __future__ import annotations
 
 import hashlib
+import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +26,15 @@ from blake3 import blake3
 from protocol import codec
 from protocol.chunks import Bytes, WrongBytes, chunk_count, chunk_length
 from protocol.ids import SnapshotKey
-from protocol.limits import MAX_CHUNKS, MAX_FILES, MAX_MANIFEST, MAX_NAME, MAX_PATH, MAX_PATH_SEGMENT
+from protocol.limits import (
+    MAX_CHUNKS,
+    MAX_FILES,
+    MAX_MANIFEST,
+    MAX_NAME,
+    MAX_PATH,
+    MAX_PATH_SEGMENT,
+    MAX_PATH_SEGMENTS,
+)
 
 Algorithm = Literal["sha256", "git-sha1"]
 RepoType = Literal["model", "dataset", "space"]
@@ -39,6 +48,9 @@ RESERVED_NAMES: Final = frozenset(
     ["con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))]
 )
 """Device names of Windows, with or without an ending: a view may lie on a share that Windows reads."""
+
+UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+"""Control characters, and the backslash that is a separator elsewhere."""
 
 
 class BadManifest(ValueError):
@@ -59,7 +71,7 @@ class Blob:
     def __post_init__(self) -> None:
         if DIGEST_LENGTHS.get(self.algorithm) != len(self.digest):
             raise BadManifest(f"no digest of kind {self.algorithm!r} has {len(self.digest)} bytes")
-        if not 0 <= self.size <= MAX_SIZE:
+        if type(self.size) is not int or not 0 <= self.size <= MAX_SIZE:
             raise BadManifest(f"no file has {self.size} bytes")
 
     @property
@@ -106,7 +118,8 @@ class File:
 class Snapshot:
     """One immutable revision of one repository. Files are sorted by the bytes of their path.
 
-    `commit` is what the hub calls the revision (40 hex on Hugging Face). Raises BadManifest.
+    `commit` is what the hub calls the revision (40 hex on Hugging Face). Hub and commit name folders of
+    stores and views: they keep the rules of a path of one segment. Raises BadManifest.
     """
 
     hub: str
@@ -116,16 +129,18 @@ class Snapshot:
     files: tuple[File, ...]
 
     def __post_init__(self) -> None:
-        for name in (self.hub, self.repo, self.commit):
-            if not name or len(name.encode()) > MAX_NAME:
-                raise BadManifest(f"a name is empty or longer than {MAX_NAME} bytes: {name[:40]!r}")
+        for name, segments in ((self.hub, 1), (self.commit, 1), (self.repo, MAX_PATH_SEGMENTS)):
+            check_path(name, segments)
+            if len(name.encode()) > MAX_NAME:
+                raise BadManifest(f"a name is longer than {MAX_NAME} bytes: {name[:40]!r}")
         if self.repo_type not in REPO_TYPES:
             raise BadManifest(f"no such kind of repository: {self.repo_type!r}")
-        check_path(self.repo)
         if len(self.files) > MAX_FILES:
             raise BadManifest(f"{len(self.files)} files; the limit is {MAX_FILES}")
-        object.__setattr__(self, "files", tuple(sorted(self.files, key=lambda file: file.path.encode())))
         check_paths(file.path for file in self.files)
+        object.__setattr__(self, "files", tuple(sorted(self.files, key=lambda file: file.path.encode())))
+        if len({(blob.algorithm, blob.digest) for blob in self.layout.blobs}) < len(self.layout.blobs):
+            raise BadManifest("two sizes for one digest")
         if self.layout.total > MAX_CHUNKS:
             raise BadManifest(f"{self.layout.total} chunks; the limit is {MAX_CHUNKS}")
 
@@ -202,11 +217,17 @@ class Layout:
         return blob.span(index)[1]
 
 
-def check_path(path: str) -> None:
-    """BadManifest unless `path` stays inside its folder on every file system a view may lie on."""
+def check_path(path: str, most: int = MAX_PATH_SEGMENTS) -> None:
+    """BadManifest unless `path` stays inside its folder on every file system a view may lie on.
+
+    It has at most `most` segments.
+    """
     if len(path.encode("utf-8", "surrogatepass")) > MAX_PATH:
         raise BadManifest(f"a path is longer than {MAX_PATH} bytes: {path[:40]!r}…")
-    for segment in path.split("/"):
+    segments = path.split("/")
+    if len(segments) > most:
+        raise BadManifest(f"the path {path[:40]!r}… has more than {most} parts")
+    for segment in segments:
         fault = _segment_fault(segment)
         if fault:
             raise BadManifest(f"the path {path!r} {fault}")
@@ -215,32 +236,45 @@ def check_path(path: str) -> None:
 def _segment_fault(segment: str) -> str | None:
     if segment in ("", ".", ".."):
         return "is absolute or has an empty, '.' or '..' part"
-    if any(ord(char) < 32 or char in "\\\x7f" for char in segment):
+    if UNSAFE.search(segment):
         return "has a control character or a backslash"
-    if any(0xD800 <= ord(char) < 0xE000 for char in segment):
+    try:
+        length = len(segment.encode())
+    except UnicodeEncodeError:
         return "is not valid UTF-8"
-    if len(segment.encode()) > MAX_PATH_SEGMENT:
+    if length > MAX_PATH_SEGMENT:
         return f"has a part longer than {MAX_PATH_SEGMENT} bytes"
     if segment.split(".")[0].rstrip(" ").lower() in RESERVED_NAMES:
         return "has a part that is a device name"
     return None
 
 
+_ROOT: Final = 0
+_FILE: Final = -1
+
+
 def check_paths(paths: Iterable[str]) -> None:
-    """`check_path` for each, and no two that clash, as a file and a folder or but for their case."""
-    files: dict[str, str] = {}
-    folders: dict[str, str] = {}
+    """`check_path` for each, and no two that clash, as a file and a folder or but for their case.
+
+    Takes memory and time in proportion to the length of all paths together, however deep they are.
+    """
+    entries: dict[tuple[int, str], tuple[str, int]] = {}  # (folder, folded name) -> name, folder or _FILE
     for path in paths:
         check_path(path)
-        folded = path.casefold()
-        if folded in files:
-            raise BadManifest(f"the paths {files[folded]!r} and {path!r} clash")
-        files[folded] = path
-        for end, char in enumerate(path):
-            if char == "/":
-                folder = path[:end]
-                if folders.setdefault(folder.casefold(), folder) != folder:
-                    raise BadManifest(f"the folders {folders[folder.casefold()]!r} and {folder!r} clash")
-    for folded, path in files.items():
-        if folded in folders:
-            raise BadManifest(f"{path!r} is both a file and a folder")
+        *folders, name = path.split("/")
+        place = _ROOT
+        for folder in folders:
+            spelt, place = entries.setdefault((place, folder.casefold()), (folder, len(entries) + 1))
+            if place == _FILE:
+                raise BadManifest(f"{spelt!r} is both a file and a folder on the way to {path!r}")
+            if spelt != folder:
+                raise BadManifest(f"the folders {spelt!r} and {folder!r} clash on the way to {path!r}")
+        key = (place, name.casefold())
+        if key in entries:
+            other, kind = entries[key]
+            raise BadManifest(
+                f"the paths {other!r} and {path!r} clash"
+                if kind == _FILE
+                else f"{path!r} is both a file and a folder"
+            )
+        entries[key] = (path, _FILE)

@@ -17,44 +17,10 @@ from typing import Any, Final, TypeVar
 
 from protocol import codec
 from protocol.chunks import LARGEST_CHUNK, Bytes
-from protocol.fields import RULES, BadMessage, identifier
+from protocol.fields import RULES, identifier
+from protocol.fields import BadMessage as BadMessage
 from protocol.ids import ChunkDigest, NodeId, SnapshotKey, node_id
 from protocol.limits import MAX_CHUNKS
-
-__all__ = [
-    "BULK",
-    "CONTROL",
-    "Absent",
-    "BadMessage",
-    "BulkMessage",
-    "Cancel",
-    "Claims",
-    "ControlMessage",
-    "Data",
-    "Fetching",
-    "Found",
-    "Have",
-    "HaveMap",
-    "Join",
-    "Lease",
-    "Leave",
-    "Lookup",
-    "Lost",
-    "ManifestPart",
-    "NeedClaims",
-    "NeedManifest",
-    "Peers",
-    "Ping",
-    "Pong",
-    "Ranges",
-    "Refuse",
-    "Request",
-    "decode_bulk",
-    "decode_control",
-    "encode_message",
-    "payload_of",
-]
-
 
 Ranges = tuple[tuple[int, int], ...]
 """Spans of chunk numbers as (first, count), ascending, not touching, counts above zero."""

@@ -86,6 +86,6 @@ def _statement(claims: Claims) -> bytes:
 
 
 def _signed(domain: bytes, data: bytes) -> bytes:
-    if domain.find(b":") != len(domain) - 1:
+    if not domain.endswith(b":") or domain.count(b":") != 1:
         raise ValueError(f"a domain ends with its only colon: {domain!r}")
     return domain + data

@@ -1,0 +1,1 @@
+"""What a node runs with: flags, environment, file and defaults, in units people write."""

@@ -52,6 +52,10 @@ MAX_PICKS: Final = 4 * MAX_PIECES
 IDLE_SECONDS: Final = 1.0
 """Longest time without a step while something is missing."""
 
+HOPELESS_BREAKDOWNS: Final = 2
+"""Times that upstream may be given up without a chunk in between until it no longer counts as a source
+that something is to be had from; it is tried again all the same, for as long as somebody waits."""
+
 
 class Scheduler:
     """One transfer of the snapshot `topic`, whose chunks are laid out by `lengths`, on node `me`.
@@ -88,6 +92,7 @@ class Scheduler:
         self._crowd = Crowd()
         self._upstream_start = int.from_bytes(me[:8], "big") % max(lengths.total, 1)
         self._upstream_failures = 0
+        self._breakdowns = 0
         self._upstream_pause = now
         self._fetched = 0
         self._said_at = now
@@ -201,7 +206,7 @@ class Scheduler:
         self._touched.add(event.source)
         if event.source == UPSTREAM:
             self._fetched += length
-            self._upstream_failures = 0
+            self._upstream_failures = self._breakdowns = 0
             self._lease.works()
         elif (peer := self._peers.get(event.source)) is not None:
             peer.failures = 0
@@ -241,6 +246,7 @@ class Scheduler:
     def _give_up_upstream(self, now: float) -> list[Command]:
         announced = self._lease.held or self._lease.may_fetch
         self._upstream_failures = 0
+        self._breakdowns += 1
         self._lease.broke(now)
         called_off = self._call_off(UPSTREAM)
         return [*called_off, ev.SayLease(False, self._fetched)] if announced else called_off
@@ -424,10 +430,12 @@ class Scheduler:
             self._complete = True
             return said
         commands: list[Command] = []
+        hopeful = self._breakdowns < HOPELESS_BREAKDOWNS
+        ordered = [source for source in self._orders.sources() if hopeful or source != UPSTREAM]
         obtainable = bool(
-            self._orders.bits
+            ordered
             or missing & self._vouched & self._peers.held[0]
-            or self._lease.somebody_could(now, self._usable)
+            or self._lease.somebody_could(now, self._usable and hopeful)
         )
         origin_lives = self._lease.origin(now) is not None
         if self._stuck.check(obtainable, origin_lives, now):

@@ -1,0 +1,7 @@
+"""Verified bytes on disk: content-addressed blobs, what they belong to, and where they came from."""
+
+from swarm.store.content import WholeBlob
+from swarm.store.store import Store, open_store
+from swarm.store.values import Held, Incident, Mismatch, Stored, Summary
+
+__all__ = ["Held", "Incident", "Mismatch", "Store", "Stored", "Summary", "WholeBlob", "open_store"]

@@ -1,0 +1,83 @@
+"""The command line: which commands there are, and the options all of them share.
+
+A command is a module of `swarm.cli` with a docstring (its help), `configure(parser)` and
+`run(options) -> exit code`. Only the module of the command that was named is loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from types import ModuleType
+from typing import Final, NoReturn
+
+from swarm import __version__
+from swarm.errors import UsageError
+
+COMMANDS: Final = ("get", "daemon", "status", "peers", "models", "why", "rm", "demo")
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains like every other part of swarm, and takes no abbreviated options."""
+
+    def __init__(self, prog: str, description: str, epilog: str = "") -> None:
+        super().__init__(
+            prog,
+            description=description,
+            epilog=epilog,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}.", f"`{self.prog} --help` shows what there is.")
+
+
+def run(words: Sequence[str]) -> int:
+    """Parse and carry out one command line. Raises SwarmError; --help and --version end the process."""
+    name = _command(words)
+    module = _module(name)
+    options = command_parser(name, module).parse_intermixed_args(words[words.index(name) + 1 :])
+    code: int = module.run(options)
+    return code
+
+
+def _command(words: Sequence[str]) -> str:
+    """The command that is named; anything that stands before it is an option of `swarm` itself."""
+    parser = Parser("swarm", "Large models on every machine of a LAN, paying the internet once.")
+    parser.add_argument("--version", action="version", version=f"swarm {__version__}")
+    own = list(words[:1])
+    if own and not own[0].startswith("-"):
+        if own[0] not in COMMANDS:
+            near = get_close_matches(own[0], COMMANDS, 1)
+            advice = f"Did you mean `swarm {near[0]}`?" if near else "`swarm --help` lists the commands."
+            raise UsageError(f"There is no command {own[0]!r}.", advice)
+        return own[0]
+    parser.usage = "swarm COMMAND …"
+    if own in (["-h"], ["--help"]):
+        parser.epilog = "commands:\n" + "\n".join(f"  {name:<8} {_summary(name)}" for name in COMMANDS)
+    parser.parse_args(own)
+    raise UsageError("swarm needs a command.", "`swarm --help` lists them; `swarm get REPO` fetches a model.")
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"swarm.cli.{name}")
+
+
+def _summary(name: str) -> str:
+    return (_module(name).__doc__ or "").partition("\n")[0].rstrip(".")
+
+
+def command_parser(name: str, module: ModuleType) -> Parser:
+    """The parser of one command."""
+    summary, _, more = (module.__doc__ or "").partition("\n")
+    parser = Parser(f"swarm {name}", summary, more.strip())
+    module.configure(parser)
+    group = parser.add_argument_group("common options")
+    group.add_argument("--json", action="store_true", help="machine-readable output on stdout")
+    group.add_argument("--quiet", "-q", action="store_true", help="no progress on stderr, only errors")
+    group.add_argument("--home", metavar="DIR", help="store, identity and configuration [SWARM_HOME]")
+    group.add_argument("--debug", action="store_true", help="show a traceback when swarm itself fails")
+    return parser

@@ -1,0 +1,55 @@
+"""List the nodes this one is connected to.
+
+Without a daemon, a node is started and looks round for a few seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Final
+
+from swarm.cli.asking import answer
+from swarm.cli.messages import tr
+from swarm.cli.output import print_json, print_table, short_node
+from swarm.config.units import show_size
+
+if TYPE_CHECKING:
+    from swarm.client.session import Session
+    from swarm.node.api import PeerRow
+
+LOOK_SECONDS: Final = 3.0
+"""mDNS answers come within a second, and a link takes a few round trips."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Nothing but the common options."""
+
+
+def run(options: argparse.Namespace) -> int:
+    rows = answer(options, _ask)
+    if options.json:
+        print_json(rows)
+    elif not rows:
+        print(tr("No peers."))
+    else:
+        header = [tr("node"), tr("address"), tr("via"), tr("sent"), tr("received")]
+        print_table(header, [_row(row) for row in rows])
+    return 0
+
+
+async def _ask(session: Session) -> list[PeerRow]:
+    if session.embedded:
+        import trio
+
+        await trio.sleep(LOOK_SECONDS)
+    return await session.api.peers()
+
+
+def _row(row: PeerRow) -> list[str]:
+    return [
+        short_node(row["node"]),
+        row["address"],
+        row["via"],
+        show_size(row["sent"]),
+        show_size(row["received"]),
+    ]

@@ -1,0 +1,273 @@
+"""The control connection of a pair: who takes part in which topic, and the small questions.
+
+What a peer says of a topic goes to the transfers that joined it; what it asks is answered here, from the
+catalog. The reader never waits for an answer to be worked out: a second task does that, in order, and
+writes large answers no faster than the peer reads them. A third keeps the link alive.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import trio
+
+from protocol.ids import NodeId, SnapshotKey
+from protocol.messages import (
+    Absent,
+    BadMessage,
+    Claims,
+    Fetching,
+    Found,
+    Have,
+    HaveMap,
+    Join,
+    Lease,
+    Leave,
+    Lookup,
+    Lost,
+    NeedClaims,
+    Peers,
+    Ping,
+    Pong,
+)
+from protocol.signing import BadSignature, check_claims
+from swarm.errors import SwarmError
+from swarm.exchange.interfaces import Catalog, PeerMessage, TopicMessage
+from swarm.exchange.link import Link
+from swarm.exchange.outbox import Message
+from swarm.exchange.serving import open_topic
+from swarm.exchange.spans import map_segments
+from swarm.sources.address import Address
+
+PING_SECONDS: Final = 5.0
+"""Silence after which a peer is asked for a sign of life."""
+
+LINK_DEAD_SECONDS: Final = 15.0
+"""Silence after which a link is given up: three pings, as a busy node may be late with one."""
+
+LEAST_PAUSE_SECONDS: Final = 0.25
+"""Least time between two looks at how long a peer has been silent."""
+
+PROBE_SECONDS: Final = 2.0
+"""Time for a sign of life when another connection of the same pair stands in line."""
+
+MAX_QUESTIONS: Final = 1024
+"""Questions of one peer that wait for an answer: a node asks a few at a time."""
+
+log = logging.getLogger(__name__)
+
+
+class Hub(Protocol):
+    """What a control session needs of the exchange."""
+
+    def active(self, topic: SnapshotKey) -> bool:
+        """Has a transfer joined this topic?"""
+        ...
+
+    async def heard(self, topic: SnapshotKey, event: PeerMessage) -> None:
+        """Pass this on to the transfer that joined the topic, if there is one; may wait for it."""
+        ...
+
+    def shared(self, peer: NodeId) -> None:
+        """The peer and this node take part in the same topic."""
+        ...
+
+    def told_of(self, session: ControlSession, message: Peers) -> None:
+        """The peer names other nodes."""
+        ...
+
+    def found(self, peer: NodeId, message: Found) -> None:
+        """The peer answers a Lookup."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Announce:
+    """Say how this node takes part in a topic. `with_map`: and what it holds."""
+
+    topic: SnapshotKey
+    ask: bool
+    with_map: bool = True
+
+
+Job = _Announce | NeedClaims | Lookup
+
+
+class ControlSession:
+    """One control connection. `mine`: this node dialled it. `address`: where the peer can be dialled.
+
+    `replaced`: another connection takes its place. `audience`: topics in which the peer wants to hear of
+    this node. `finished` is set once all traces of the session are gone.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        address: Address | None,
+        catalog: Catalog,
+        hub: Hub,
+        *,
+        mine: bool,
+        clock: Callable[[], float],
+    ) -> None:
+        self.link = link
+        self.peer = link.node_id
+        self.address = address
+        self.mine = mine
+        self.since = clock()
+        self.replaced = False
+        self.audience: set[SnapshotKey] = set()
+        self.finished = trio.Event()
+        self._catalog = catalog
+        self._hub = hub
+        self._clock = clock
+        self._jobs: deque[Job] = deque()
+        self._filled = trio.lowlevel.ParkingLot()
+        self._nonce = 0
+
+    async def run(self) -> None:
+        """Exchange messages until the link is cut."""
+        await self.link.run(self._handle, self._work, self._keep_alive)
+
+    def announce(self, topic: SnapshotKey) -> None:
+        """Tell the peer that this node takes part, and ask whether it does."""
+        self._queue(_Announce(topic, ask=True))
+
+    def part(self, topic: SnapshotKey) -> None:
+        """The transfer is over: tell the peer how this node takes part from now on, or that it leaves."""
+        if topic in self.audience:
+            self._queue(_Announce(topic, ask=False, with_map=False))
+
+    def tell(self, topic: SnapshotKey, message: Message) -> None:
+        """Say something about a topic, if the peer wants to hear of it."""
+        if topic in self.audience:
+            self.link.post(message)
+
+    async def probe(self) -> bool:
+        """Does the peer still answer here? Returns within PROBE_SECONDS."""
+        self._ping()
+        with trio.move_on_after(PROBE_SECONDS):
+            await self.link.news()
+            return self.link.end is None
+        return False
+
+    # --- what the peer says --------------------------------------------------------------------------
+
+    async def _handle(self, message: Message) -> None:
+        match message:
+            case Ping():
+                self.link.post(Pong(message.nonce))
+            case Peers():
+                self._hub.told_of(self, message)
+            case Found():
+                self._hub.found(self.peer, message)
+            case NeedClaims() | Lookup():
+                self._question(message)
+            case Claims():
+                await self._claims(message)
+            case Join() | Absent() | Leave() | HaveMap() | Have() | Lost() | Lease() | Fetching():
+                self._membership(message)
+                await self._hub.heard(message.topic, PeerMessage(self.peer, message))
+
+    def _membership(self, message: TopicMessage) -> None:
+        match message:
+            case Join():
+                if message.ask:
+                    self._question(_Announce(message.topic, ask=False))
+                elif message.topic in self.audience:
+                    self._hub.shared(self.peer)
+            case Absent() | Leave():
+                self.audience.discard(message.topic)
+
+    async def _claims(self, message: Claims) -> None:
+        if not self._hub.active(message.topic):
+            return
+        try:
+            signer = check_claims(message)
+        except BadSignature as error:
+            self.link.cut(str(error), fault=True)
+            return
+        await self._hub.heard(message.topic, PeerMessage(self.peer, message, signer))
+
+    def _question(self, job: Job) -> None:
+        if len(self._jobs) >= MAX_QUESTIONS:
+            self.link.cut("the peer asks more than it lets us answer", fault=True)
+        else:
+            self._queue(job)
+
+    # --- answers -------------------------------------------------------------------------------------
+
+    def _queue(self, job: Job) -> None:
+        if job not in self._jobs:
+            self._jobs.append(job)
+            self._filled.unpark()
+
+    async def _work(self) -> None:
+        while True:
+            while not self._jobs:
+                await self._filled.park()
+            match self._jobs.popleft():
+                case _Announce() as job:
+                    await self._announce(job)
+                case NeedClaims() as question:
+                    await self._answer_claims(question)
+                case Lookup() as question:
+                    await self._answer_lookup(question)
+
+    async def _announce(self, job: _Announce) -> None:
+        """Join and map leave in one go, so that whatever changes afterwards reaches the peer after them."""
+        served = await open_topic(self._catalog, job.topic)
+        if served is None:
+            self.audience.discard(job.topic)
+            if not job.with_map:
+                self.link.post(Leave(job.topic))
+            elif not job.ask:
+                self.link.post(Absent(job.topic))
+            return
+        self.link.post(Join(job.topic, served.wants, served.can_fetch, job.ask))
+        if job.with_map:
+            self.audience.add(job.topic)
+            for first, bits in map_segments(served.have):
+                self.link.post(HaveMap(job.topic, first, bits))
+        if not job.ask:
+            self._hub.shared(self.peer)
+
+    async def _answer_claims(self, question: NeedClaims) -> None:
+        served = await open_topic(self._catalog, question.topic)
+        if served is not None:
+            for claims in served.claims(question.ranges):
+                await self.link.put(claims)
+
+    async def _answer_lookup(self, question: Lookup) -> None:
+        try:
+            found = await self._catalog.lookup(
+                question.hub, question.repo_type, question.repo, question.revision
+            )
+        except (SwarmError, OSError) as error:
+            log.warning("cannot look a name up for a peer: %s", error)
+            found = None
+        topic, commit = found or (None, "")
+        try:
+            self.link.post(Found(question.request, topic, commit))
+        except BadMessage:  # a commit that no message can carry
+            self.link.post(Found(question.request, None, ""))
+
+    # --- keepalive -----------------------------------------------------------------------------------
+
+    def _ping(self) -> None:
+        self._nonce += 1
+        self.link.post(Ping(self._nonce))
+
+    async def _keep_alive(self) -> None:
+        while True:
+            silence = self._clock() - self.link.heard_at
+            if silence >= LINK_DEAD_SECONDS:
+                self.link.cut(f"silent for {LINK_DEAD_SECONDS:.0f} seconds")
+            elif silence >= PING_SECONDS:
+                self._ping()
+            until_next = PING_SECONDS - silence % PING_SECONDS
+            await trio.sleep(max(LEAST_PAUSE_SECONDS, until_next))

@@ -1,0 +1,338 @@
+"""Links and messages of one node: finds peers, keeps links, and is where transfers meet them.
+
+`run` holds the listener, the dialler and one task for each connection; nothing outlives it. Whom to dial
+and which connection stays is decided in `peers` and done in `sessions`; what a message means is the
+control session's business (`control`), chunk bytes are the bulk connections' (`bulks`, `bulk`).
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Final, Protocol
+
+import trio
+from blake3 import blake3
+
+from protocol.ids import NodeId, SnapshotKey, short, to_text
+from protocol.manifest import Layout
+from protocol.messages import Found, Peers
+from protocol.signing import Identity
+from swarm.errors import UsageError
+from swarm.exchange.bulk import BulkLink
+from swarm.exchange.bulks import Bulks
+from swarm.exchange.connector import Connector
+from swarm.exchange.control import ControlSession
+from swarm.exchange.gossip import hints, introductions
+from swarm.exchange.interfaces import Catalog, Limiter, Network, PeerInfo, PeerMessage
+from swarm.exchange.link import HandshakeFailed, Link
+from swarm.exchange.lookups import Answer, Lookups
+from swarm.exchange.peers import MAX_LINKS, PeerTable
+from swarm.exchange.serving import open_topic
+from swarm.exchange.sessions import Sessions
+from swarm.exchange.topics import DigestOf, Sayable, Topic
+from swarm.sources.address import Address
+from swarm.sources.interface import Source, SourceFailed
+
+MAX_HANDSHAKES: Final = 64
+"""Accepted connections whose handshake is under way: twice the links a node holds. More are closed."""
+
+FAULT_SECONDS: Final = 60.0
+"""How long a peer that broke the protocol is left alone: a bug of another version will not go away soon,
+a damaged byte is not worth more."""
+
+HAVE_SECONDS_PER_PEER: Final = 0.0005
+"""Pause between two rounds of Have for each link: a node then sends at most 2000 of them a second,
+however many peers it has, and with eight peers tells of a chunk within 4 ms."""
+
+LOOKUP_SECONDS: Final = 2.0
+"""How long peers have for an answer to a Lookup: it is one look into a database."""
+
+MANIFEST_SECONDS: Final = 120.0
+"""For a manifest to arrive: the largest there can be, at 2 MB/s."""
+
+log = logging.getLogger(__name__)
+
+
+class Sighting(Protocol):
+    """What discovery says: a node, if it is known which, may be at these addresses."""
+
+    @property
+    def node_id(self) -> NodeId | None: ...
+
+    @property
+    def addresses(self) -> tuple[Address, ...]: ...
+
+    @property
+    def via(self) -> str: ...
+
+
+class Exchange:
+    """See the module. `port`: where to listen; if it is taken and `any_port`, wherever the system likes.
+    `hosts`: local addresses to listen on, None for all. `entropy(n)` gives n unpredictable bytes."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        network: Network,
+        catalog: Catalog,
+        *,
+        port: int,
+        agent: str,
+        entropy: Callable[[int], bytes],
+        clock: Callable[[], float] = trio.current_time,
+        hosts: Sequence[str] | None = None,
+        any_port: bool = True,
+        upload: Limiter | None = None,
+        download: Limiter | None = None,
+        max_links: int = MAX_LINKS,
+    ) -> None:
+        self.me = identity.node_id
+        self.port = port
+        self._network = network
+        self._catalog = catalog
+        self._clock = clock
+        self._hosts = hosts
+        self._any_port = any_port
+        self._connector = Connector(identity, network, agent=agent, entropy=entropy, clock=clock)
+        self._bulks = Bulks(
+            self.me, self, self._connector, catalog, upload=upload, download=download, clock=clock
+        )
+        table = PeerTable(self.me, max_links=max_links)
+        self._sessions = Sessions(table, self._connector, self, clock)
+        self._topics: dict[SnapshotKey, Topic] = {}
+        self._lookups = Lookups()
+        self._shaking = 0
+        self._haves_waiting = trio.lowlevel.ParkingLot()
+        self._have_news = False
+
+    # --- running -------------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+        """Listen, dial and exchange messages until cancelled; reports the port it listens on.
+
+        UsageError when it cannot listen there.
+        """
+        refused: OSError | None = None
+        async with trio.open_nursery() as nursery:
+            self._bulks.nursery = nursery
+            try:
+                self.port = self._connector.listen_port = await self._listen(nursery)
+            except OSError as error:
+                refused = error
+            else:
+                nursery.start_soon(self._sessions.dial_candidates)
+                nursery.start_soon(self._send_haves)
+                task_status.started(self.port)
+        if refused is not None:
+            raise UsageError(
+                f"cannot listen for peers on port {self.port}: {refused.strerror or refused}",
+                "Name another address or port by SWARM_LISTEN, or stop what uses this one.",
+            ) from refused
+
+    async def _listen(self, nursery: trio.Nursery) -> int:
+        listen = partial(self._network.listen, hosts=self._hosts, handler=self._accepted)
+        try:
+            port: int = await nursery.start(listen, self.port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not self._any_port:
+                raise
+            port = await nursery.start(listen, 0)
+            log.warning("port %d is taken, listening for peers on %d", self.port, port)
+        return port
+
+    async def _accepted(self, stream: trio.abc.Stream, host: str | None) -> None:
+        if self._shaking >= MAX_HANDSHAKES:
+            await trio.aclose_forcefully(stream)
+            return
+        self._shaking += 1
+        try:
+            link = await self._connector.welcome(stream)
+        except HandshakeFailed as error:
+            log.debug("a connection from %s came to nothing: %s", host, error)
+            return
+        finally:
+            self._shaking -= 1
+        if link.peer.hello.kind == "control":
+            await self._sessions.run(link, _listens_at(link, host), mine=False)
+        elif self._sessions.table.trusts(link.node_id, self._clock()):
+            await self._bulks.accepted(link)
+        else:
+            await link.close()
+
+    async def _send_haves(self) -> None:
+        while True:
+            if not self._have_news:
+                await self._haves_waiting.park()
+            self._have_news = False
+            for topic in self._topics.values():
+                topic.flush()
+            await trio.sleep(HAVE_SECONDS_PER_PEER * len(self._sessions.current))
+
+    # --- what discovery, users and transfers do --------------------------------------------------------
+
+    def sighting(self, sighting: Sighting) -> None:
+        """A hint where a peer may be; it is dialled if that is worth while."""
+        self._sessions.sighting(sighting.node_id, sighting.addresses, sighting.via)
+
+    def vanished(self, node_id: NodeId) -> None:
+        """A hint that a peer is no longer where it was seen; a link that works proves the contrary."""
+        self._sessions.table.vanished(node_id)
+
+    def peers(self) -> list[PeerInfo]:
+        """The peers there are links with."""
+        infos = []
+        for peer, session in self._sessions.current.items():
+            count = self._bulks.counter(peer)
+            infos.append(
+                PeerInfo(
+                    peer,
+                    session.address,
+                    self._sessions.table.via(peer),
+                    count.sent,
+                    count.received,
+                    session.since,
+                    session.link.peer.hello.agent,
+                )
+            )
+        return infos
+
+    @contextmanager
+    def join(self, topic: SnapshotKey, digest_of: DigestOf) -> Iterator[Topic]:
+        """Take part in a topic, as the catalog says it can be served. `digest_of`: what to demand of a
+        peer's chunk, None where that is not known. One transfer a topic."""
+        if topic in self._topics:
+            raise RuntimeError("this topic has been joined already")
+        joined = self._topics[topic] = Topic(topic, self, digest_of)
+        for session in self._sessions.current.values():
+            session.announce(topic)
+        try:
+            yield joined
+        finally:
+            joined.flush()
+            del self._topics[topic]
+            joined.close()
+            for session in self._sessions.current.values():
+                session.part(topic)
+
+    async def manifest(self, peer: NodeId, topic: SnapshotKey) -> bytes:
+        """The encoded snapshot with this key, from a peer; SourceFailed."""
+        source = Source("peer", to_text(peer))
+        encoded = None
+        with trio.move_on_after(MANIFEST_SECONDS):
+            encoded = await (await self._bulks.get(peer)).manifest(topic)
+        if encoded is None:
+            raise SourceFailed(source, "no manifest in time", lasting=True)
+        if blake3(encoded).digest() != topic:
+            self.misbehaved(peer, "sent a manifest that is not the one it was asked for")
+            raise SourceFailed(source, "sent another manifest", lasting=True)
+        return encoded
+
+    async def lookup(
+        self, hub: str, repo_type: str, repo: str, revision: str, timeout: float = LOOKUP_SECONDS
+    ) -> list[Answer]:
+        """What peers know of this name: (who, key, commit) each; waits for all of them or `timeout` s."""
+        return await self._lookups.ask(self._sessions.current, (hub, repo_type, repo, revision), timeout)
+
+    def distrust(self, peer: NodeId, seconds: float) -> None:
+        """Cut all connections with this peer and have none for so long."""
+        self._cut(peer, seconds, "distrusted")
+
+    def misbehaved(self, peer: NodeId, reason: str) -> None:
+        """The peer broke the protocol: distrust it for FAULT_SECONDS."""
+        log.warning("%s broke the protocol and is left alone for a while: %s", short(peer), reason)
+        self._cut(peer, FAULT_SECONDS, reason)
+
+    def _cut(self, peer: NodeId, seconds: float, reason: str) -> None:
+        self._bulks.cut(peer, reason)
+        self._sessions.distrust(peer, seconds, reason)
+
+    # --- for the control connections (sessions.Owner) --------------------------------------------------
+
+    def session(self, link: Link, address: Address | None, *, mine: bool) -> ControlSession:
+        return ControlSession(link, address, self._catalog, self, mine=mine, clock=self._clock)
+
+    def session_up(self, session: ControlSession, others: list[ControlSession]) -> None:
+        self._bulks.control_up()
+        for message in introductions(((other.peer, other.address) for other in others), session.address):
+            session.link.post(message)
+        for other in others:
+            for message in introductions([(session.peer, session.address)], other.address):
+                other.link.post(message)
+        for topic in self._topics:
+            session.announce(topic)
+
+    def session_down(self, session: ControlSession) -> None:
+        end = session.link.end
+        assert end is not None
+        self._lookups.gone(session.peer)
+        for topic in self._topics.values():
+            topic.gone(session.peer)
+        if not session.replaced:
+            self._bulks.cut(session.peer, end.reason)
+        if end.fault:
+            self.misbehaved(session.peer, end.reason)
+
+    # --- for control sessions (control.Hub) ------------------------------------------------------------
+
+    def active(self, topic: SnapshotKey) -> bool:
+        return topic in self._topics
+
+    async def heard(self, topic: SnapshotKey, event: PeerMessage) -> None:
+        if joined := self._topics.get(topic):
+            await joined.hear(event)
+
+    def shared(self, peer: NodeId) -> None:
+        self._bulks.keep(peer)
+
+    def told_of(self, session: ControlSession, message: Peers) -> None:
+        for node, addresses in hints(message, session.address):
+            self._sessions.sighting(node, addresses, "exchange")
+
+    def found(self, peer: NodeId, message: Found) -> None:
+        self._lookups.found(peer, message)
+
+    # --- for topics and bulk connections (topics.Links, bulks.Pairs) -----------------------------------
+
+    def tell(self, topic: SnapshotKey, message: Sayable, peer: NodeId | None) -> None:
+        if peer is None:
+            for session in self._sessions.current.values():
+                session.tell(topic, message)
+        elif peer in self._sessions.current:
+            self._sessions.current[peer].link.post(message)
+
+    def haves_wait(self) -> None:
+        self._have_news = True
+        self._haves_waiting.unpark_all()
+
+    async def bulk(self, peer: NodeId) -> BulkLink:
+        return await self._bulks.get(peer)
+
+    def bulks(self, peer: NodeId) -> Iterable[BulkLink]:
+        return self._bulks.all(peer)
+
+    async def layout(self, topic: SnapshotKey) -> Layout | None:
+        served = await open_topic(self._catalog, topic)
+        return served.layout if served else None
+
+    def dialled(self, peer: NodeId) -> bool | None:
+        session = self._sessions.current.get(peer)
+        return session.mine if session else None
+
+    def address(self, peer: NodeId) -> Address | None:
+        session = self._sessions.current.get(peer)
+        return session.address if session else None
+
+
+def _listens_at(link: Link, host: str | None) -> Address | None:
+    """Where a peer that dialled from `host` says it listens."""
+    port = link.peer.hello.listen_port
+    if host is None or not port:
+        return None
+    try:
+        return Address(host, port)
+    except ValueError:
+        return None

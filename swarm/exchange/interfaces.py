@@ -1,0 +1,148 @@
+"""What the exchange asks of the rest of the node, and the values it hands out.
+
+`Network` is how streams come about (TCP, or a simulated LAN in tests). `Catalog` and `Served` are what
+this node can answer other nodes with; the exchange never sees a path or a file. `PeerMessage` and
+`PeerGone` are what a transfer hears from its topic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+from protocol.chunks import Bytes
+from protocol.ids import ChunkDigest, NodeId, SnapshotKey
+from protocol.manifest import Layout
+from protocol.messages import (
+    Absent,
+    Claims,
+    Fetching,
+    Have,
+    HaveMap,
+    Join,
+    Lease,
+    Leave,
+    Lost,
+    Ranges,
+)
+from swarm.sources.address import Address
+
+Handler = Callable[[trio.abc.Stream, str | None], Awaitable[None]]
+"""Called for each accepted stream with the remote host (None when unknown); closes the stream."""
+
+
+class Network(Protocol):
+    """Where streams to other nodes come from. Failures to connect or listen are OSError."""
+
+    async def dial(self, address: Address) -> trio.abc.Stream:
+        """A stream to this address. The caller bounds the time."""
+        ...
+
+    async def listen(
+        self, port: int, hosts: Sequence[str] | None, handler: Handler, *, task_status: trio.TaskStatus[int]
+    ) -> None:
+        """Accept until cancelled; reports the port in use, which `port` 0 leaves to the system.
+
+        `hosts`: the local addresses to listen on; None for all of them.
+        """
+        ...
+
+
+class Limiter(Protocol):
+    """Anything with the `take` of `swarm.sources.rate.RateLimiter`."""
+
+    async def take(self, amount: int, /) -> None:
+        """Return when this many bytes may pass."""
+        ...
+
+
+class Served(Protocol):
+    """One topic as this node can serve it: a live view, whose values may change between two reads."""
+
+    @property
+    def layout(self) -> Layout: ...
+
+    @property
+    def wants(self) -> bool:
+        """Are there chunks this node still lacks and wants?"""
+        ...
+
+    @property
+    def can_fetch(self) -> bool:
+        """Could this node be the origin?"""
+        ...
+
+    @property
+    def have(self) -> int:
+        """The chunks this node holds, as bits."""
+        ...
+
+    @property
+    def manifest(self) -> bytes:
+        """The encoded snapshot, whose BLAKE3 is the topic."""
+        ...
+
+    def claims(self, ranges: Ranges, /) -> Iterable[Claims]:
+        """What is known, by signed word, of the digests of these chunks."""
+        ...
+
+    async def read(self, chunk: int, digest: ChunkDigest | None, /) -> Bytes | None:
+        """The chunk's bytes; None when it is not held, or held with another digest."""
+        ...
+
+
+class Catalog(Protocol):
+    """What this node offers to others: public snapshots only, unless a site's members share more."""
+
+    async def open(self, topic: SnapshotKey, /) -> Served | None:
+        """The topic as it can be served now; None when it is unknown or not on offer."""
+        ...
+
+    async def lookup(
+        self, hub: str, repo_type: str, repo: str, revision: str, /
+    ) -> tuple[SnapshotKey, str] | None:
+        """The key and commit of the snapshot with this name; None when it is unknown or not on offer."""
+        ...
+
+
+TopicMessage = Join | Absent | Leave | HaveMap | Have | Lost | Claims | Lease | Fetching
+"""Control messages that concern who takes part in a topic and what each has."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerMessage:
+    """A peer said this about the topic. `signer`: who vouches, for Claims, whose signature was checked."""
+
+    peer: NodeId
+    message: TopicMessage
+    signer: NodeId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerGone:
+    """The link to this peer is no more; should it come back, it begins with a Join."""
+
+    peer: NodeId
+
+
+TopicEvent = PeerMessage | PeerGone
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """A peer with a proven link. `sent` and `received` are chunk bytes since this node started.
+
+    `address` is where it can be dialled, None when it does not listen where it was seen; `via` is how
+    it was found; `since` is the time, on the exchange's clock, at which the link came up.
+    """
+
+    node_id: NodeId
+    address: Address | None
+    via: str
+    sent: int
+    received: int
+    since: float
+    agent: str

@@ -1,0 +1,192 @@
+"""One secured connection with a peer: handshake, then messages both ways until it is cut.
+
+A link knows nothing of what messages mean. `secure` makes one of a fresh stream; `run` reads messages
+into a handler, which may make the reader wait, and sends what was posted or put. Whoever finds a reason
+calls `cut`, from anywhere; `run` then ends and `end` says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from protocol.connection import Connection, HandshakeDone, ProtocolFault, Received
+from protocol.handshake import PeerIdentity
+from protocol.ids import NodeId
+from swarm.exchange.outbox import Message, Outbox
+from swarm.exchange.wire import Wire, WireBroken, wire_over
+
+HANDSHAKE_SECONDS: Final = 10.0
+"""For three small messages: a LAN needs milliseconds, a node that is busy hashing perhaps a second."""
+
+SEND_STALL_SECONDS: Final = 30.0
+"""Longest time for one frame to be taken by the peer: a megabyte at 35 kB/s. A peer whose disk makes it
+stop reading for longer is of no use for the time being."""
+
+MessageHandler = Callable[[Message], Awaitable[None]]
+Task = Callable[[], Awaitable[None]]
+
+
+class HandshakeFailed(Exception):
+    """No link came of this stream; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why a link ended. `fault`: the peer broke the protocol or vouched for something false."""
+
+    reason: str
+    fault: bool = False
+
+
+class Link:
+    """A connection whose handshake is done; made by `secure`.
+
+    `peer` is proven. `heard_at` is when anything last came, on `clock`; a message being handled counts.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        connection: Connection,
+        peer: PeerIdentity,
+        early: list[Message],
+        clock: Callable[[], float],
+    ) -> None:
+        self.peer = peer
+        self.end: End | None = None
+        self._wire = wire
+        self._connection = connection
+        self._early = early
+        self._clock = clock
+        self._outbox = Outbox()
+        self._scope = trio.CancelScope()
+        self._handling = False
+        self._heard_at = clock()
+        self._news = trio.lowlevel.ParkingLot()
+
+    @property
+    def node_id(self) -> NodeId:
+        return self.peer.node_id
+
+    @property
+    def heard_at(self) -> float:
+        return self._clock() if self._handling else self._heard_at
+
+    def post(self, message: Message) -> None:
+        """Queue a message; never blocks. A peer that has left too much unread is cut."""
+        if self.end is None and not self._outbox.post(message):
+            self.cut("the peer does not read what it is sent")
+
+    async def put(self, message: Message) -> None:
+        """Queue a large message once the one before it is being sent."""
+        await self._outbox.put(message)
+
+    def cut(self, reason: str, *, fault: bool = False) -> None:
+        """End the link, from any task; the first reason counts."""
+        if self.end is None:
+            self.end = End(reason, fault)
+        self._scope.cancel()
+        self._news.unpark_all()
+
+    async def news(self) -> None:
+        """Wait until the peer sends anything, or the link ends."""
+        await self._news.park()
+
+    async def run(self, handle: MessageHandler, *tasks: Task) -> None:
+        """Receive, send and run these tasks beside, until the link is cut, which all of this may do."""
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._send)
+                    nursery.start_soon(self._receive, handle)
+                    for task in tasks:
+                        nursery.start_soon(task)
+        finally:
+            self.cut("this node stopped")
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the stream at once; for a link that is not going to run."""
+        self.cut("not wanted")
+        with trio.CancelScope(shield=True):
+            await self._wire.close()
+
+    async def _receive(self, handle: MessageHandler) -> None:
+        try:
+            for message in self._early:
+                await self._handled(handle, message)
+            self._early.clear()
+            while received := await self._wire.receive_into(self._connection.buffer()):
+                self._heard_at = self._clock()
+                for event in self._connection.received(received):
+                    if isinstance(event, Received):
+                        await self._handled(handle, event.message)
+                self._news.unpark_all()
+            self.cut("the peer closed the connection")
+        except WireBroken as error:
+            self.cut(str(error))
+        except ProtocolFault as error:
+            self.cut(str(error), fault=True)
+
+    async def _handled(self, handle: MessageHandler, message: Message) -> None:
+        self._handling = True
+        try:
+            await handle(message)
+        finally:
+            self._handling = False
+            self._heard_at = self._clock()
+
+    async def _send(self) -> None:
+        try:
+            while True:
+                frames = [self._connection.seal(message) for message in await self._outbox.take()]
+                with trio.move_on_after(SEND_STALL_SECONDS) as patience:
+                    await self._wire.send(frames[0] if len(frames) == 1 else b"".join(frames))
+                if patience.cancelled_caught:
+                    self.cut("the peer stopped reading")
+        except WireBroken as error:
+            self.cut(str(error))
+
+
+async def secure(stream: trio.abc.Stream, connection: Connection, clock: Callable[[], float]) -> Link:
+    """Carry out the handshake; raises HandshakeFailed, with the stream closed, when it does not succeed."""
+    wire = wire_over(stream)
+    reason = "no handshake in time"
+    try:
+        with trio.move_on_after(HANDSHAKE_SECONDS):
+            peer, early = await _shake_hands(wire, connection)
+            return Link(wire, connection, peer, early, clock)
+    except (WireBroken, ProtocolFault) as error:
+        reason = str(error)
+    except BaseException:
+        await _abandon(wire)
+        raise
+    await _abandon(wire)
+    raise HandshakeFailed(reason)
+
+
+async def _abandon(wire: Wire) -> None:
+    with trio.CancelScope(shield=True):
+        await wire.close()
+
+
+async def _shake_hands(wire: Wire, connection: Connection) -> tuple[PeerIdentity, list[Message]]:
+    peer: PeerIdentity | None = None
+    early: list[Message] = []
+    while True:
+        if hello := connection.data_to_send():
+            await wire.send(hello)
+        if peer is not None:
+            return peer, early
+        received = await wire.receive_into(connection.buffer())
+        if not received:
+            raise WireBroken("the peer closed the connection during the handshake")
+        for event in connection.received(received):
+            if isinstance(event, HandshakeDone):
+                peer = event.peer
+            elif isinstance(event, Received):
+                early.append(event.message)

@@ -1,0 +1,250 @@
+"""The table of peers: which addresses to dial and when, and which of two connections stays. Pure.
+
+Discovery only hints; an entry is an address, perhaps with the id of the node said to be there. A
+handshake proves the id, or shows that the address is this node's own. Time is an argument.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from protocol.ids import NodeId
+from swarm.sources.address import Address
+
+MAX_LINKS: Final = 32
+"""Peers a node dials for: each link costs a keepalive and a copy of every Have."""
+
+ADMITTED_FOR_EACH_WANTED: Final = 2
+"""Links admitted for each a node would dial: were there no more, a newcomer to a LAN where everybody has
+enough would find every door closed. As links come of dialling, the average cannot exceed this."""
+
+MAX_CANDIDATES: Final = 512
+"""Addresses remembered: a /24 with both families. A peer or mDNS may name any number of them."""
+
+FIRST_RETRY_SECONDS: Final = 1.0
+"""Wait after the first failure to connect; doubled by each further one: a node restarts in seconds."""
+
+MAX_RETRY_SECONDS: Final = 30.0
+"""Longest such wait: a connection attempt twice a minute costs nothing."""
+
+SIGHTING_RETRY_SECONDS: Final = 5.0
+"""Least time between dials that a repeated sighting can bring about."""
+
+STAGGER_SECONDS: Final = 0.3
+"""Head start of each address of a node over its next one: longer than a LAN's connect and handshake."""
+
+COURTESY_SECONDS: Final = 0.5
+"""How much later the node with the larger id dials: mostly spares both a second connection."""
+
+LASTING_SECONDS: Final = 5.0
+"""A link that lived for so long was a success, and an attempt at it may be repeated at once."""
+
+FORGET_AFTER_FAILURES: Final = 6
+"""Failures after which an address is forgotten (a minute's worth), unless the operator named it."""
+
+Arrival = Literal["replace", "drop", "probe"]
+"""What to do about a second connection of a pair: it replaces the first, is dropped, or is parked until
+the first was asked for a sign of life: dropped if it gives one, else put in its place."""
+
+_SECOND_CONNECTION: Final[dict[tuple[bool, bool, bool], Arrival]] = {
+    # (first dialled by me, second dialled by me, my id is the smaller): what to do with the second
+    (True, True, True): "drop",
+    (True, True, False): "drop",
+    (False, True, True): "replace",
+    (False, True, False): "drop",
+    (True, False, True): "probe",
+    (True, False, False): "replace",
+    (False, False, True): "probe",
+    (False, False, False): "probe",
+}
+"""The connection dialled by the smaller id stays, and both sides come to the same answer. But a peer
+that dials although it has a connection may have restarted and lost it, hence the probe; it succeeds
+when both dialled at once. Who dialled while it had one knows best, hence the drop."""
+
+
+def second_connection(me: NodeId, peer: NodeId, *, first_mine: bool, second_mine: bool) -> Arrival:
+    """What to do when a pair that has a control connection gets another; `mine`: dialled by me."""
+    return _SECOND_CONNECTION[first_mine, second_mine, me < peer]
+
+
+@dataclass(slots=True)
+class Candidate:
+    """An address where a node may be. `node_id`: who is said, or proved, to be there."""
+
+    address: Address
+    node_id: NodeId | None
+    via: str
+    retry_at: float
+    dialled_at: float = -math.inf
+    failures: int = 0
+    dialling: bool = False
+
+
+class PeerTable:
+    """Candidates, links and distrust. `dials` hands out what to connect to; each must be reported back
+    by `reached` or `failed`."""
+
+    def __init__(self, me: NodeId, *, max_links: int = MAX_LINKS) -> None:
+        self.me = me
+        self.max_links = max_links
+        self.linked: set[NodeId] = set()
+        self._candidates: dict[Address, Candidate] = {}
+        self._distrusted: dict[NodeId, float] = {}
+
+    # --- what others say ---------------------------------------------------------------------------
+
+    def sighting(self, node_id: NodeId | None, addresses: Iterable[Address], via: str, now: float) -> None:
+        """A node is said to be at these addresses, the likeliest first."""
+        if node_id == self.me:
+            return
+        for order, address in enumerate(a for a in addresses if a.dialable):
+            candidate = self._candidates.get(address)
+            if candidate is None:
+                self._add(Candidate(address, node_id, via, now + self._head_start(node_id, order)))
+                continue
+            if node_id is not None and candidate.node_id not in self.linked:
+                candidate.node_id = node_id
+            if via == "static":
+                candidate.via = via
+            if via != "exchange" and candidate.failures:
+                soon = max(now, candidate.dialled_at + SIGHTING_RETRY_SECONDS)
+                candidate.retry_at = min(candidate.retry_at, soon)
+
+    def vanished(self, node_id: NodeId) -> None:
+        """A node said goodbye: its addresses are forgotten, unless it has a link or was named by hand."""
+        if node_id in self.linked:
+            return
+        for candidate in self.addresses(node_id):
+            if candidate.via != "static" and not candidate.dialling:
+                del self._candidates[candidate.address]
+
+    def _head_start(self, node_id: NodeId | None, order: int) -> float:
+        courtesy = COURTESY_SECONDS if node_id is not None and self.me > node_id else 0.0
+        return courtesy + order * STAGGER_SECONDS
+
+    def _add(self, candidate: Candidate) -> None:
+        if len(self._candidates) >= MAX_CANDIDATES and not self._make_room(candidate):
+            return
+        self._candidates[candidate.address] = candidate
+
+    def _make_room(self, candidate: Candidate) -> bool:
+        """Forget the least promising address; hearsay of peers never pushes out anything."""
+        if candidate.via == "exchange":
+            return False
+        idle = [
+            c
+            for c in self._candidates.values()
+            if c.via != "static" and not c.dialling and c.node_id not in self.linked
+        ]
+        if not idle:
+            return False
+        del self._candidates[max(idle, key=lambda c: (c.via == "exchange", c.failures)).address]
+        return True
+
+    # --- dialling ------------------------------------------------------------------------------------
+
+    def dials(self, now: float) -> list[Address]:
+        """Addresses to connect to now."""
+        due = [c for c in self._candidates.values() if c.retry_at <= now and self._wanted(c, now)]
+        due.sort(key=lambda candidate: candidate.retry_at)
+        chosen = due[: self._room()]
+        for candidate in chosen:
+            candidate.dialling, candidate.dialled_at = True, now
+        return [candidate.address for candidate in chosen]
+
+    def next_dial(self, now: float) -> float:
+        """When `dials` should be asked again; infinity when only a change of the table brings work."""
+        if self._room() == 0:
+            return math.inf
+        ends = (until for until in self._distrusted.values() if until > now)
+        times = (c.retry_at for c in self._candidates.values() if self._wanted(c, now))
+        return min(min(times, default=math.inf), min(ends, default=math.inf))
+
+    def _room(self) -> int:
+        under_way = sum(candidate.dialling for candidate in self._candidates.values())
+        return max(0, self.max_links - len(self.linked) - under_way)
+
+    def _wanted(self, candidate: Candidate, now: float) -> bool:
+        peer = candidate.node_id
+        return (
+            not candidate.dialling
+            and peer != self.me
+            and (peer is None or (peer not in self.linked and self.trusts(peer, now)))
+        )
+
+    def failed(self, address: Address, now: float) -> None:
+        """The address could not be reached, or no node of ours is there."""
+        candidate = self._candidates.get(address)
+        if candidate is None:
+            return
+        candidate.dialling = False
+        candidate.failures += 1
+        candidate.retry_at = now + self._backoff(candidate.failures)
+        if candidate.via != "static" and candidate.failures >= FORGET_AFTER_FAILURES:
+            del self._candidates[address]
+
+    def reached(self, address: Address, node_id: NodeId, now: float) -> None:
+        """A handshake proved who is at the address: a peer, or this node itself."""
+        candidate = self._candidates.get(address)
+        if candidate is None:
+            return
+        candidate.dialling = False
+        candidate.node_id = node_id
+        candidate.retry_at = now + FIRST_RETRY_SECONDS
+
+    # --- links ---------------------------------------------------------------------------------------
+
+    def admits(self, peer: NodeId, now: float) -> str | None:
+        """None when a link with this node is welcome, else why it is not."""
+        if peer == self.me:
+            return "this is the node itself"
+        if not self.trusts(peer, now):
+            return "the peer is distrusted for now"
+        if peer not in self.linked and len(self.linked) >= ADMITTED_FOR_EACH_WANTED * self.max_links:
+            return f"{len(self.linked)} peers are enough"
+        return None
+
+    def link_up(self, peer: NodeId, address: Address | None, now: float) -> None:
+        """There is a proven link with this node; `address` is where it listens, if anywhere."""
+        self.linked.add(peer)
+        if address is not None and address.dialable:
+            candidate = self._candidates.get(address)
+            if candidate is None:
+                self._add(Candidate(address, peer, "inbound", now))
+            elif candidate.node_id not in self.linked:
+                candidate.node_id = peer
+
+    def link_down(self, peer: NodeId, now: float, *, lasted: float) -> None:
+        """The link is gone after so many seconds; its addresses are tried again, by the smaller id first.
+
+        A link that did not last is a failure: the peer may have more links than it wants.
+        """
+        self.linked.discard(peer)
+        for order, candidate in enumerate(self.addresses(peer)):
+            candidate.failures = 0 if lasted >= LASTING_SECONDS else candidate.failures + 1
+            wait = self._backoff(candidate.failures) + self._head_start(peer, order)
+            candidate.retry_at = max(candidate.retry_at, now + wait)
+
+    @staticmethod
+    def _backoff(failures: int) -> float:
+        return min(MAX_RETRY_SECONDS, FIRST_RETRY_SECONDS * (1 << max(0, min(failures - 1, 16))))
+
+    def distrust(self, peer: NodeId, until: float, now: float) -> None:
+        """Neither dial nor accept this node until then."""
+        self._distrusted = {node: end for node, end in self._distrusted.items() if end > now}
+        self._distrusted[peer] = max(until, self._distrusted.get(peer, until))
+
+    def trusts(self, peer: NodeId, now: float) -> bool:
+        return self._distrusted.get(peer, now) <= now
+
+    def addresses(self, peer: NodeId) -> list[Candidate]:
+        """Where this node is said or known to be, in the order in which it was heard."""
+        return [candidate for candidate in self._candidates.values() if candidate.node_id == peer]
+
+    def via(self, peer: NodeId) -> str:
+        """How this node was found: what the operator named comes first, its own call last."""
+        ways = {candidate.via for candidate in self.addresses(peer)}
+        return next((way for way in ("static", "mdns", "exchange") if way in ways), "inbound")

@@ -1,0 +1,132 @@
+"""The control connections of this node: dialling candidates, keeping one for each pair, redialling.
+
+Carries out what the table of peers decides (`peers`). Whoever makes a `Sessions` says what a session is
+and hears of each that comes up or goes down, in that order and never two for the same peer at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import trio
+
+from protocol.ids import NodeId, short
+from swarm.exchange.connector import CannotConnect, Connector
+from swarm.exchange.control import ControlSession
+from swarm.exchange.link import Link
+from swarm.exchange.peers import PeerTable, second_connection
+from swarm.sources.address import Address
+
+log = logging.getLogger(__name__)
+
+
+class Owner(Protocol):
+    """Who makes sessions and hears of them."""
+
+    def session(self, link: Link, address: Address | None, *, mine: bool) -> ControlSession:
+        """A session over this link, not yet running."""
+        ...
+
+    def session_up(self, session: ControlSession, others: list[ControlSession]) -> None:
+        """It is about to run, beside these others."""
+        ...
+
+    def session_down(self, session: ControlSession) -> None:
+        """It has ended, for the reason in its link."""
+        ...
+
+
+class Sessions:
+    """See the module. `current`: the sessions there are, by peer."""
+
+    def __init__(
+        self, table: PeerTable, connector: Connector, owner: Owner, clock: Callable[[], float]
+    ) -> None:
+        self.current: dict[NodeId, ControlSession] = {}
+        self.table = table
+        self._connector = connector
+        self._owner = owner
+        self._clock = clock
+        self._changed = trio.lowlevel.ParkingLot()
+
+    async def dial_candidates(self) -> None:
+        """Dial whatever the table says, until cancelled, and run the connections that come of it."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                now = self._clock()
+                for address in self.table.dials(now):
+                    nursery.start_soon(self._dial, address)
+                with trio.move_on_after(max(0.0, self.table.next_dial(now) - now)):
+                    await self._changed.park()
+
+    def sighting(self, node_id: NodeId | None, addresses: Iterable[Address], via: str) -> None:
+        """A hint where a node may be."""
+        self.table.sighting(node_id, addresses, via, self._clock())
+        self._changed.unpark_all()
+
+    def distrust(self, peer: NodeId, seconds: float, reason: str) -> None:
+        """Cut the connection with this peer, and have none for so long."""
+        now = self._clock()
+        self.table.distrust(peer, now + seconds, now)
+        if session := self.current.get(peer):
+            session.link.cut(reason)
+
+    async def run(self, link: Link, address: Address | None, *, mine: bool) -> None:
+        """Run a control connection until it ends, if it is welcome. `address`: where the peer listens."""
+        peer = link.node_id
+        refusal = await self._refusal(link, mine=mine)
+        if refusal is not None:
+            log.debug("a link with %s is not wanted: %s", short(peer), refusal)
+            await link.close()
+            return
+        session = self._owner.session(link, address, mine=mine)
+        self._up(session)
+        try:
+            await session.run()
+        finally:
+            self._down(session)
+
+    async def _dial(self, address: Address) -> None:
+        try:
+            link = await self._connector.dial(address, "control")
+        except CannotConnect as error:
+            log.debug("no link with %s: %s", address, error)
+            self.table.failed(address, self._clock())
+            self._changed.unpark_all()
+            return
+        self.table.reached(address, link.node_id, self._clock())
+        self._changed.unpark_all()
+        await self.run(link, address, mine=True)
+
+    async def _refusal(self, link: Link, *, mine: bool) -> str | None:
+        """Make way for this connection; or say why it is not to be."""
+        peer = link.node_id
+        while (first := self.current.get(peer)) is not None:
+            verdict = second_connection(self.table.me, peer, first_mine=first.mine, second_mine=mine)
+            if verdict == "probe":
+                verdict = "drop" if await first.probe() else "replace"
+            if verdict == "drop":
+                return "there is one already"
+            first.replaced = True
+            first.link.cut("replaced by another connection")
+            await first.finished.wait()
+        return self.table.admits(peer, self._clock())
+
+    def _up(self, session: ControlSession) -> None:
+        log.info("linked with %s at %s", short(session.peer), session.address or "no address of its own")
+        others = list(self.current.values())
+        self.current[session.peer] = session
+        self.table.link_up(session.peer, session.address, self._clock())
+        self._owner.session_up(session, others)
+
+    def _down(self, session: ControlSession) -> None:
+        assert session.link.end is not None
+        log.info("link with %s ended: %s", short(session.peer), session.link.end.reason)
+        del self.current[session.peer]
+        now = self._clock()
+        self.table.link_down(session.peer, now, lasted=now - session.since)
+        self._owner.session_down(session)
+        session.finished.set()
+        self._changed.unpark_all()

@@ -1,0 +1,148 @@
+"""One transfer's part in a topic: what peers say of it, what this node says, and each peer as a source.
+
+Haves are gathered for a moment and then sent as one message a peer: a fast node would otherwise spend
+its time on telling everybody about every chunk. Everything else is sent at once, after the Haves that
+were said before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Final, Protocol
+
+import trio
+
+from protocol.ids import ChunkDigest, NodeId, SnapshotKey, to_text
+from protocol.manifest import Layout
+from protocol.messages import Absent, Have, Join, Leave, NeedClaims
+from swarm.exchange.bulk import BulkLink
+from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicEvent, TopicMessage
+from swarm.exchange.spans import sendable_spans
+from swarm.sources.interface import Deliver, Source, SourceFailed
+
+EVENTS_ROOM: Final = 512
+"""Events that may wait for a transfer; then the readers of the links wait too. At most 64 MiB, in fact
+a thousandth of that."""
+
+EVENTS_POLL_SECONDS: Final = 0.01
+"""How often a waiting reader looks whether there is room again: a memory channel tells nobody."""
+
+DigestOf = Callable[[int], ChunkDigest | None]
+Sayable = TopicMessage | NeedClaims
+
+
+class Links(Protocol):
+    """What a topic needs of the exchange."""
+
+    def tell(self, topic: SnapshotKey, message: Sayable, peer: NodeId | None) -> None:
+        """Send this to one peer, or to all that want to hear of the topic."""
+        ...
+
+    def haves_wait(self) -> None:
+        """There is something for `Topic.flush` to send soon."""
+        ...
+
+    async def bulk(self, peer: NodeId) -> BulkLink:
+        """A bulk connection with this peer; SourceFailed when there is none to be had."""
+        ...
+
+    def bulks(self, peer: NodeId) -> Iterable[BulkLink]:
+        """The bulk connections there are with this peer."""
+        ...
+
+    async def layout(self, topic: SnapshotKey) -> Layout | None:
+        """How the topic is cut; None when the catalog does not know it."""
+        ...
+
+
+class PeerSource:
+    """A peer as a source of the chunks of one topic (`swarm.sources.interface.ChunkSource`)."""
+
+    def __init__(self, links: Links, topic: SnapshotKey, peer: NodeId, digest_of: DigestOf) -> None:
+        self.source = Source("peer", to_text(peer))
+        self._links = links
+        self._topic = topic
+        self._peer = peer
+        self._digest_of = digest_of
+
+    async def fetch(self, chunks: Sequence[int], deliver: Deliver) -> None:
+        """Deliver each of these chunks once, in whatever order they come.
+
+        SourceFailed once all that did come was delivered, when the peer refused some or the link ended.
+        Cancelling it calls the rest off.
+        """
+        layout = await self._links.layout(self._topic)
+        if layout is None:
+            raise SourceFailed(self.source, "this node does not take part in the topic itself")
+        bulk = await self._links.bulk(self._peer)
+        await bulk.fetch(self._topic, layout, chunks, self._digest_of, deliver)
+
+    def withdraw(self, chunks: Iterable[int]) -> None:
+        """Call these chunks off in all running fetches from this peer, which then end without them."""
+        chunks = list(chunks)
+        for bulk in self._links.bulks(self._peer):
+            bulk.withdraw(self._topic, chunks)
+
+
+class Topic:
+    """Made by `Exchange.join`. `events`: what peers say, and PeerGone when one is lost.
+
+    The first a peer says is a Join (or that it is Absent); should the link be lost, a PeerGone follows and
+    the peer begins anew.
+    """
+
+    def __init__(self, key: SnapshotKey, links: Links, digest_of: DigestOf) -> None:
+        self.key = key
+        self._links = links
+        self._digest_of = digest_of
+        self._fresh: set[int] = set()
+        self._present: set[NodeId] = set()
+        self._events, self.events = trio.open_memory_channel[TopicEvent](float("inf"))
+
+    def say(self, message: Sayable, peer: NodeId | None = None) -> None:
+        """Tell one peer, or every peer that takes part. Never blocks; a peer that does not read is cut."""
+        if peer is None and isinstance(message, Have):
+            for first, count in message.ranges:
+                self._fresh.update(range(first, first + count))
+            self._links.haves_wait()
+            return
+        self.flush()
+        self._links.tell(self.key, message, peer)
+
+    def source(self, peer: NodeId) -> PeerSource:
+        """This peer as a source of chunks of this topic."""
+        return PeerSource(self._links, self.key, peer, self._digest_of)
+
+    def flush(self) -> None:
+        """Send the Haves said since the last time."""
+        fresh, self._fresh = self._fresh, set()
+        for ranges in sendable_spans(fresh):
+            self._links.tell(self.key, Have(self.key, ranges), None)
+
+    async def hear(self, event: PeerMessage) -> None:
+        """Pass a message on to the transfer, once it has caught up a little."""
+        while self._events.statistics().current_buffer_used >= EVENTS_ROOM:  # noqa: ASYNC110
+            await trio.sleep(EVENTS_POLL_SECONDS)
+        match event.message:
+            case Join():
+                self._present.add(event.peer)
+            case Absent() | Leave():
+                self._present.discard(event.peer)
+            case _ if event.peer not in self._present:
+                return
+        self._pass_on(event)
+
+    def gone(self, peer: NodeId) -> None:
+        """The link with this peer is no more: never late, even if the transfer is behind."""
+        if peer in self._present:
+            self._present.discard(peer)
+            self._pass_on(PeerGone(peer))
+
+    def _pass_on(self, event: TopicEvent) -> None:
+        with suppress(trio.BrokenResourceError):  # the transfer is over; nobody listens
+            self._events.send_nowait(event)
+
+    def close(self) -> None:
+        """No more events: whoever still reads them comes to their end."""
+        self._events.close()

@@ -1,0 +1,145 @@
+"""From the name of a model to the snapshot it stands for.
+
+The hub says what a name means. What it said is remembered, and used again when it cannot be reached;
+a full commit never changes its meaning, so that one heard of before is not asked for again. When the
+hub is out of reach and nothing is remembered, peers are asked: what they say is taken only if all that
+know the snapshot say the same, and the result is marked as checked against a manifest, not the
+publisher (docs/threat-model.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from protocol.codec import BadEncoding
+from protocol.ids import NodeId, SnapshotKey, short
+from protocol.manifest import BadManifest, Snapshot, decode_snapshot
+from swarm.errors import NoSource
+from swarm.exchange.exchange import Exchange
+from swarm.sources import SourceFailed
+from swarm.store import Store
+from swarm.transfer.requests import GetRequest, Verified
+from swarm.upstreams.huggingface import HuggingFace
+
+FULL_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+
+DEFAULT_REVISION: Final = "main"
+"""The default branch of every Hugging Face repository."""
+
+LOOKUP_SECONDS: Final = 2.0
+"""How long peers have to answer whether they know a name: a LAN answers in milliseconds."""
+
+LOOKUP_TRIES: Final = 3
+"""A node that has just started may not have met its peers yet."""
+
+MANIFEST_SECONDS: Final = 60.0
+"""How long one peer may take to send a manifest, at most 256 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a name stands for. `ref` is the branch or tag that was asked, None for a commit."""
+
+    snapshot: Snapshot
+    ref: str | None
+    public: bool
+    verified: Verified
+
+
+class Names:
+    """Resolves names by the hub, by what the store remembers, and by peers, in that order."""
+
+    def __init__(self, store: Store, exchange: Exchange, tell: Callable[[str], None]) -> None:
+        self._store = store
+        self._exchange = exchange
+        self._tell = tell
+
+    async def resolve(self, request: GetRequest, hub: HuggingFace | None) -> Named:
+        """The snapshot a request is for; `hub` None when it may not be asked. Raises SwarmError."""
+        revision = request.revision or DEFAULT_REVISION
+        if FULL_COMMIT.fullmatch(revision):
+            known = await self._remembered(request, revision)
+            if known and known.verified == "publisher":
+                return known
+        if hub is None:
+            failure = NoSource(
+                f"{request.repo} at {revision} is not known here and the hub may not be asked (offline)",
+                "Run `swarm get` once without --offline, or next to a node that has it.",
+            )
+        else:
+            try:
+                resolved = await hub.resolve(request.repo, request.repo_type, revision)
+            except NoSource as error:
+                failure = error
+            else:
+                ref = resolved.ref
+                if resolved.renamed_to:
+                    self._tell(f"{request.repo} is called {resolved.renamed_to} by now")
+                await self._store.remember(
+                    resolved.snapshot, public=resolved.public, revisions=[ref] if ref else []
+                )
+                return Named(resolved.snapshot, ref, resolved.public, "publisher")
+        if known := await self._remembered(request, revision):
+            self._tell(
+                f"the hub cannot be asked; {revision} is taken to be {known.snapshot.commit[:12]} as before"
+            )
+            return known
+        return await self._from_peers(request, revision, failure)
+
+    async def _remembered(self, request: GetRequest, revision: str) -> Named | None:
+        stored = await self._store.find(request.hub, request.repo_type, request.repo, revision)
+        if stored is None:
+            return None
+        ref = None if FULL_COMMIT.fullmatch(revision) else revision
+        return Named(stored.snapshot, ref, stored.public, "publisher" if stored.published else "manifest")
+
+    async def _from_peers(self, request: GetRequest, revision: str, failure: NoSource) -> Named:
+        """What all peers that know the name agree on; raises `failure` when none does."""
+        for _ in range(LOOKUP_TRIES):
+            found = await self._exchange.lookup(
+                request.hub, request.repo_type, request.repo, revision, LOOKUP_SECONDS
+            )
+            if found:
+                break
+            await trio.sleep(LOOKUP_SECONDS / LOOKUP_TRIES)
+        else:
+            raise failure
+        commit = Counter(commit for _, _, commit in found).most_common(1)[0][0]
+        keys = {key for _, key, at in found if at == commit}
+        if len(keys) > 1:
+            raise NoSource(
+                f"the hub cannot be reached, and peers disagree about {request.repo} at {commit[:12]}",
+                "Go online once, so that the hub can say.",
+            ) from failure
+        peers = [peer for peer, _, at in found if at == commit]
+        snapshot = await self._manifest(request, keys.pop(), commit, peers)
+        if snapshot is None:
+            raise failure
+        ref = None if FULL_COMMIT.fullmatch(revision) else revision
+        await self._store.remember(snapshot, public=True, published=False, revisions=[ref] if ref else [])
+        names = ", ".join(short(peer) for peer in peers[:5])
+        self._tell(f"the hub cannot be reached; what {request.repo} is was learnt from {names}")
+        return Named(snapshot, ref, True, "manifest")
+
+    async def _manifest(
+        self, request: GetRequest, key: SnapshotKey, commit: str, peers: list[NodeId]
+    ) -> Snapshot | None:
+        """The snapshot with this key from the first peer that sends it as it should be."""
+        asked = (request.hub, request.repo_type, request.repo, commit)
+        for peer in peers:
+            with trio.move_on_after(MANIFEST_SECONDS):
+                try:
+                    snapshot = decode_snapshot(await self._exchange.manifest(peer, key))
+                except (SourceFailed, BadManifest, BadEncoding) as error:
+                    self._tell(f"{short(peer)} sent no usable manifest: {error}")
+                    continue
+                named = (snapshot.hub, snapshot.repo_type, snapshot.repo, snapshot.commit)
+                if snapshot.key == key and named == asked:
+                    return snapshot
+        return None

@@ -1,0 +1,148 @@
+"""The composition root: everything a node is made of, put together in one nursery.
+
+Whatever is started here ends here, in the reverse order: first the control socket, then transfers,
+links and discovery (which says goodbye), then the store.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import trio
+
+from protocol.announce import Announcement
+from protocol.limits import DEFAULT_PORT
+from protocol.signing import Identity
+from swarm import __version__
+from swarm.config.settings import Settings
+from swarm.discovery.interfaces import InterfaceChoice
+from swarm.discovery.mdns import run_mdns
+from swarm.discovery.sightings import Sighting, Vanished
+from swarm.discovery.static import parse_peers, run_static
+from swarm.errors import StoreError, UsageError
+from swarm.exchange.exchange import Exchange
+from swarm.exchange.tcp import TcpNetwork
+from swarm.node import control, identity
+from swarm.node.api import NodeApi
+from swarm.node.node import Node
+from swarm.node.transfers import Transfers
+from swarm.sources.address import Address
+from swarm.sources.rate import RateLimiter
+from swarm.store import open_store
+from swarm.upstreams.http import open_client
+from swarm.workers import ThreadWorkers
+
+MIN_SETTLE_SECONDS: Final = 0.2
+"""Looking round before going upstream, even for a node that has run long: peers answer a Join in
+milliseconds, but two nodes asked at the same moment need to hear of each other."""
+
+HINTS_WAITING: Final = 256
+"""Sightings on their way from discovery to the exchange."""
+
+
+@asynccontextmanager
+async def run_node(settings: Settings, *, embedded: bool) -> AsyncIterator[NodeApi]:
+    """A running node on `settings.home`. `embedded`: it lives only as long as one command.
+
+    Raises UsageError for settings that make no sense, StoreError when the home cannot be used.
+    """
+    _make_home(settings)
+    me = identity.load(settings.home)
+    workers = ThreadWorkers()
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings.home / "store", workers))
+        http = await stack.enter_async_context(open_client(f"lanswarm/{__version__}"))
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        stack.callback(nursery.cancel_scope.cancel)
+        began = trio.current_time()
+        transfers = Transfers(
+            store, me, workers, lambda: max(MIN_SETTLE_SECONDS, began + settings.settle - trio.current_time())
+        )
+        exchange = _exchange(settings, me, transfers)
+        await nursery.start(exchange.run)
+        transfers.start(nursery, exchange)
+        interfaces = _interfaces(settings)
+        await _discover(settings, me, exchange, interfaces, nursery)
+        node = Node(
+            settings,
+            me.node_id,
+            store,
+            transfers,
+            exchange,
+            http,
+            upstream_limit=_limiter(settings.upstream_rate),
+            listening=lambda: _listening(settings, interfaces, exchange.port),
+        )
+        await nursery.start(control.serve, node, settings.control_socket)
+        yield node
+
+
+def _make_home(settings: Settings) -> None:
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{settings.home} cannot be made: {error.strerror}.", "Set SWARM_HOME to a folder you may write."
+        ) from error
+
+
+def _limiter(rate: int | None) -> RateLimiter | None:
+    return RateLimiter(rate, trio.current_time) if rate else None
+
+
+def _exchange(settings: Settings, me: Identity, transfers: Transfers) -> Exchange:
+    listen = settings.listen
+    return Exchange(
+        me,
+        TcpNetwork(),
+        transfers,
+        port=listen.port if listen else DEFAULT_PORT,
+        hosts=[listen.host] if listen and listen.host else None,
+        any_port=listen is None,
+        agent=f"lanswarm/{__version__}",
+        entropy=secrets.token_bytes,
+        upload=_limiter(settings.upload_rate),
+        download=_limiter(settings.download_rate),
+    )
+
+
+def _interfaces(settings: Settings) -> InterfaceChoice:
+    try:
+        return InterfaceChoice.parse(",".join(settings.interface))
+    except ValueError as error:
+        raise UsageError(f"SWARM_INTERFACE: {error}.", "Name interfaces or networks.") from None
+
+
+def _listening(settings: Settings, interfaces: InterfaceChoice, port: int) -> list[str]:
+    """Where peers reach this node, as host:port: what was configured, or the addresses discovery tells of."""
+    if settings.listen and settings.listen.host:
+        return [str(Address(settings.listen.host, port))]
+    return [str(Address(local.host, port)) for local in interfaces.addresses()]
+
+
+async def _discover(
+    settings: Settings, me: Identity, exchange: Exchange, interfaces: InterfaceChoice, nursery: trio.Nursery
+) -> None:
+    """Start finding peers, and pass on to the exchange what is found."""
+    try:
+        peers = parse_peers(",".join(settings.peers))
+    except ValueError as error:
+        raise UsageError(f"SWARM_PEERS: {error}.", "Name peers as host or host:port.") from None
+    send, receive = trio.open_memory_channel[Sighting | Vanished](HINTS_WAITING)
+    nursery.start_soon(_pass_on, receive, exchange)
+    if peers:
+        nursery.start_soon(run_static, peers, send.clone())
+    if settings.mdns:
+        announcement = Announcement(me.node_id, exchange.port)
+        await nursery.start(run_mdns, announcement, interfaces, send.clone())
+
+
+async def _pass_on(hints: trio.MemoryReceiveChannel[Sighting | Vanished], exchange: Exchange) -> None:
+    async for hint in hints:
+        if isinstance(hint, Sighting):
+            exchange.sighting(hint)
+        else:
+            exchange.vanished(hint.node_id)

@@ -1,0 +1,187 @@
+"""Snapshots the store knows: their manifests, names, completion markers, and what only they need.
+
+Blocking; runs in worker threads.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from protocol.ids import SnapshotKey
+from protocol.manifest import Snapshot, decode_snapshot
+from swarm.errors import StoreError
+from swarm.store.schema import Database, batches
+from swarm.store.values import Stored, Summary
+
+DECODED: Final = 8
+"""Manifests kept decoded: those of the transfers a node has at one time. A large one takes a second."""
+
+_decode = lru_cache(maxsize=DECODED)(decode_snapshot)
+
+REPO: Final = "hub = ? AND repo_type = ? AND repo = ?"
+
+
+class Catalog:
+    """The tables `snapshot`, `name` and `part`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def remember(
+        self, snapshot: Snapshot, public: bool, published: bool, revisions: Sequence[str], now: float
+    ) -> None:
+        """Enter a snapshot, or note that it was seen again; `revisions` name it from now on."""
+        repo = (snapshot.hub, snapshot.repo_type, snapshot.repo)
+        with self._database.transaction() as cursor:
+            known = cursor.execute("SELECT id FROM snapshot WHERE key = ?", (snapshot.key,)).fetchone()
+            if known is None:
+                number = _insert(cursor, snapshot, public, published, now)
+            else:
+                (number,) = known
+                cursor.execute(
+                    "UPDATE snapshot SET public = ?, published = max(published, ?), seen_at = ? WHERE id = ?",
+                    (public, published, now, number),
+                )
+            cursor.executemany(
+                "INSERT OR REPLACE INTO name VALUES (?, ?, ?, ?, ?)",
+                [(*repo, name, number) for name in revisions],
+            )
+
+    def snapshot(self, key: SnapshotKey) -> Stored | None:
+        rows = self._database.rows(
+            "SELECT id, public, published, seen_at, manifest FROM snapshot WHERE key = ?", bytes(key)
+        )
+        return self._stored(*rows[0]) if rows else None
+
+    def find(self, hub: str, repo_type: str, repo: str, revision: str) -> Stored | None:
+        """The snapshot last remembered under this name, else the last seen one of this commit."""
+        named = self._database.rows(
+            "SELECT id, public, published, seen_at, manifest FROM snapshot WHERE id = "  # noqa: S608 - a constant
+            f"(SELECT snapshot FROM name WHERE {REPO} AND name = ?)",
+            *(hub, repo_type, repo, revision),
+        )
+        rows = named or self._database.rows(
+            "SELECT id, public, published, seen_at, manifest FROM snapshot "  # noqa: S608 - a constant
+            f"WHERE {REPO} AND revision = ? ORDER BY seen_at DESC, id DESC LIMIT 1",
+            *(hub, repo_type, repo, revision),
+        )
+        return self._stored(*rows[0]) if rows else None
+
+    def summaries(self, partial: Mapping[bytes, int]) -> list[Summary]:
+        """Every snapshot, last seen first. `partial`: bytes held of incomplete content, by digest."""
+        rows = self._database.rows(
+            "SELECT s.id, s.key, s.hub, s.repo_type, s.repo, s.revision, s.public, s.seen_at,"
+            " TOTAL(p.size), TOTAL(CASE WHEN b.id IS NOT NULL THEN p.size END),"
+            " TOTAL(p.digest IS NOT NULL AND (b.id IS NULL OR NOT p.marked))"
+            " FROM snapshot s LEFT JOIN part p ON p.snapshot = s.id"
+            " LEFT JOIN blob b ON b.digest = p.digest AND b.size = p.size"
+            " GROUP BY s.id ORDER BY s.seen_at DESC, s.id DESC"
+        )
+        held = self._partly_held(partial)
+        return [
+            Summary(
+                key=SnapshotKey(key),
+                hub=hub,
+                repo_type=repo_type,
+                repo=repo,
+                commit=commit,
+                revisions=self._names(number),
+                public=bool(public),
+                bytes=int(size),
+                held=int(complete) + held.get(number, 0),
+                complete=not unmarked,
+                seen_at=seen_at,
+            )
+            for number, key, hub, repo_type, repo, commit, public, seen_at, size, complete, unmarked in rows
+        ]
+
+    def mark(self, key: SnapshotKey, paths: Collection[str]) -> None:
+        """Note that these files are complete. Raises StoreError, and marks none, when one is not."""
+        stored = self.snapshot(key)
+        if stored is None:
+            raise StoreError("A snapshot that the store was not told of cannot be complete", "Run it again.")
+        wanted = set(paths)
+        blobs = {file.blob.digest for file in stored.snapshot.files if file.path in wanted}
+        with self._database.transaction() as cursor:
+            (number,) = cursor.execute("SELECT id FROM snapshot WHERE key = ?", (key,)).fetchone()
+            marked = 0
+            for marks, portion in batches(blobs):
+                cursor.execute(
+                    "UPDATE part SET marked = 1 WHERE snapshot = ? AND EXISTS (SELECT 1 FROM blob"  # noqa: S608
+                    f" WHERE blob.digest = part.digest AND blob.size = part.size) AND digest IN ({marks})",
+                    (number, *portion),
+                )
+                marked += cursor.rowcount
+            if marked < len(blobs):
+                raise StoreError(
+                    f"{len(blobs) - marked} files of {stored.snapshot.repo} are no longer in the store",
+                    "Something deleted or changed them. Run it again: they are fetched anew.",
+                )
+
+    def remove(self, hub: str, repo_type: str, repo: str, keep: Iterable[bytes]) -> dict[bytes, int]:
+        """Forget a repository. Its content that nothing else needs is doomed: size by digest.
+
+        `keep`: digests that stay whatever happens. Content that was never complete is in the answer too.
+        """
+        with self._database.transaction() as cursor:
+            doomed: dict[bytes, int] = dict(
+                cursor.execute(
+                    f"WITH ours AS (SELECT id FROM snapshot WHERE {REPO})"  # noqa: S608 - a constant
+                    " SELECT digest, size FROM part WHERE snapshot IN ours AND digest NOT IN"
+                    " (SELECT digest FROM part WHERE snapshot NOT IN ours)",
+                    (hub, repo_type, repo),
+                )
+            )
+            for digest in keep:
+                doomed.pop(digest, None)
+            cursor.execute(f"DELETE FROM snapshot WHERE {REPO}", (hub, repo_type, repo))  # noqa: S608
+            cursor.executemany("DELETE FROM blob WHERE digest = ?", [(digest,) for digest in doomed])
+            cursor.executemany("INSERT OR IGNORE INTO doomed VALUES (?)", [(digest,) for digest in doomed])
+        return doomed
+
+    def _stored(self, number: int, public: int, published: int, seen_at: float, manifest: bytes) -> Stored:
+        snapshot = _decode(manifest)
+        digests = {
+            digest
+            for (digest,) in self._database.rows(
+                "SELECT part.digest FROM part JOIN blob ON blob.digest = part.digest"
+                " AND blob.size = part.size WHERE snapshot = ? AND marked",
+                number,
+            )
+        }
+        marked = frozenset(file.path for file in snapshot.files if file.blob.digest in digests)
+        return Stored(snapshot, bool(public), bool(published), self._names(number), seen_at, marked)
+
+    def _names(self, number: int) -> tuple[str, ...]:
+        rows = self._database.rows("SELECT name FROM name WHERE snapshot = ? ORDER BY name", number)
+        return tuple(name for (name,) in rows)
+
+    def _partly_held(self, partial: Mapping[bytes, int]) -> dict[int, int]:
+        """Bytes of incomplete content by snapshot number."""
+        held: dict[int, int] = {}
+        for marks, portion in batches(partial):
+            statement = f"SELECT snapshot, digest FROM part WHERE digest IN ({marks})"  # noqa: S608
+            for number, digest in self._database.rows(statement, *portion):
+                held[number] = held.get(number, 0) + partial[digest]
+        return held
+
+
+def _insert(cursor: sqlite3.Cursor, snapshot: Snapshot, public: bool, published: bool, now: float) -> int:
+    cursor.execute(
+        "INSERT INTO snapshot (key, hub, repo_type, repo, revision, public, published, seen_at, manifest)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(snapshot.key, snapshot.hub, snapshot.repo_type, snapshot.repo, snapshot.commit),
+            *(public, published, now, snapshot.encoded),
+        ),
+    )
+    number = cursor.lastrowid
+    assert number is not None
+    cursor.executemany(
+        "INSERT OR IGNORE INTO part (snapshot, digest, size) VALUES (?, ?, ?)",
+        [(number, blob.digest, blob.size) for blob in snapshot.layout.blobs],
+    )
+    return number

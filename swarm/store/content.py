@@ -1,0 +1,239 @@
+"""Blobs from their first chunk to their last: arriving, complete, removed.
+
+Puts `Partials` (arriving) and `CompleteBlobs` (complete) together, so that a blob is never both and never
+lost between them. Blocking; runs in worker threads.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from blake3 import blake3
+
+from protocol.chunks import Bytes, Chunk, WrongBytes
+from protocol.ids import ID_LENGTH, ChunkDigest, NodeId
+from protocol.manifest import Blob
+from swarm.errors import StoreError
+from swarm.sources.interface import Source
+from swarm.store.complete import CompleteBlobs, Verified, renamed
+from swarm.store.descriptors import Descriptors
+from swarm.store.faults import disk_faults
+from swarm.store.files import write_new
+from swarm.store.layout import DIGEST_ALGORITHMS, StoreLayout
+from swarm.store.partial import Gone, Partial
+from swarm.store.partials import Partials
+from swarm.store.room import Room
+from swarm.store.schema import Database
+from swarm.store.values import Held, Mismatch
+
+BEGINNING: Final = 16
+"""Blobs that may begin, or be hashed because the index does not know them, at one time."""
+
+UNLINKED_AT_ONCE: Final = 256
+"""Files removed in one transaction: others get to the index in between."""
+
+
+class WholeBlob:
+    """All bytes of a blob of one chunk or none; raises WrongBytes when they are not the publisher's."""
+
+    __slots__ = ("blob", "data")
+
+    def __init__(self, blob: Blob, data: Bytes) -> None:
+        if blob.chunk_count > 1:
+            raise ValueError(f"{blob} has more than one chunk")
+        blob.check(data)
+        self.blob = blob
+        self.data = data
+
+
+class Content:
+    """See above. `boot`: which boot of this machine it is, empty when that cannot be told."""
+
+    def __init__(
+        self, database: Database, layout: StoreLayout, boot: str, damaged: Callable[[Blob, str], None]
+    ) -> None:
+        self._database = database
+        self._layout = layout
+        self._boot = boot
+        self._descriptors = Descriptors()
+        self._partials = Partials(layout, self._descriptors)
+        self._complete = CompleteBlobs(database, layout, self._descriptors, boot, damaged)
+        self._room = Room(layout.root)
+        self._numbers = itertools.count(1)
+        self._beginning = [threading.Lock() for _ in range(BEGINNING)]
+
+    # --- what is there ------------------------------------------------------------------------------
+
+    def held(self, blobs: Iterable[Blob]) -> dict[Blob, Held]:
+        blobs = tuple(blobs)
+        complete = self._complete.look_up(blobs)
+        return {blob: complete.get(blob) or self._partly_held(blob) for blob in blobs}
+
+    def _partly_held(self, blob: Blob) -> Held:
+        partial = self._partials.get(blob)
+        return partial.held() if partial else Held(False, 0, bytes(ID_LENGTH * blob.chunk_count))
+
+    def resume(self, blob: Blob) -> Held:
+        partial = self._open(blob)
+        return partial.held() if partial else self.held([blob])[blob]
+
+    def _open(self, blob: Blob) -> Partial | None:
+        """The partial blob, with what an earlier process left of it; None when the blob is complete."""
+        partial = self._partials.get(blob) or self._begin(blob)
+        if partial:
+            partial.load()
+        return partial
+
+    def _begin(self, blob: Blob) -> Partial | None:
+        """A partial blob that nobody uses yet. One that was in use until now is complete or removed."""
+        with self._beginning[blob.digest[0] % len(self._beginning)]:
+            partial = self._partials.get(blob)
+            if partial is None and not self._complete.look_up([blob]) and not self._take_stray(blob):
+                partial = self._partials.make(blob)
+            return partial
+
+    def _take_stray(self, blob: Blob) -> bool:
+        taken = self._complete.take_stray(blob, lambda: self._partials.left_provenance(blob))
+        if taken:
+            self._partials.delete(blob)
+        return taken
+
+    def read(self, blob: Blob, index: int) -> bytes | None:
+        partial = self._partials.get(blob)
+        data = partial.read(index) if partial else None
+        return data if data is not None else self._complete.read(blob, index)
+
+    def claims(self, blob: Blob) -> list[tuple[int, ChunkDigest, NodeId | None]]:
+        partial = self._partials.get(blob)
+        if partial:
+            return partial.claims()
+        digests = self.held([blob])[blob].digests
+        return [(index, digest, None) for index, digest in enumerate(digests) if digest is not None]
+
+    def sources(self, blob: Blob) -> dict[int, Source]:
+        partial = self._partials.get(blob)
+        return partial.sources() if partial else {}
+
+    def partly_provided(self, blob: Blob) -> dict[Source, int]:
+        partial = self._partials.get(blob)
+        return partial.provenance() if partial else {}
+
+    def partial_bytes(self) -> Mapping[bytes, int]:
+        """Bytes on disk of content still arriving, by its digest, as far as the file system says."""
+        return self._partials.bytes_on_disk()
+
+    # --- changes ------------------------------------------------------------------------------------
+
+    def put(self, blob: Blob, index: int, chunk: Chunk, source: Source, voucher: NodeId | None) -> None:
+        partial = self._open(blob)
+        if partial and not partial.holds(index):
+            self._room.take(len(chunk), partial.missing)
+            with disk_faults(self._layout.root, partial.missing):
+                partial.put(index, chunk, source, voucher)
+
+    def put_whole(self, items: Sequence[tuple[Blob, Bytes, Source]]) -> None:
+        """Raises Mismatch for those that are wrong; the others are stored."""
+        wrong: list[Blob] = []
+        fresh: dict[Blob, Verified] = {}
+        known = self._complete.look_up({blob for blob, _, _ in items})
+        with self._temporaries() as new:
+            for blob, data, source in items:
+                if blob in known or blob in fresh:
+                    continue
+                try:
+                    whole = WholeBlob(blob, data)
+                except WrongBytes:
+                    wrong.append(blob)
+                else:
+                    fresh[blob] = self._write(whole, source, new())
+            self._complete.enter(tuple(fresh.values()))
+        for blob in fresh:
+            self._partials.delete(blob)
+        if wrong:
+            raise Mismatch(*wrong)
+
+    @contextmanager
+    def _temporaries(self) -> Iterator[Callable[[], Path]]:
+        """Names for new files; if things go wrong, those that still have them are removed."""
+        given: list[Path] = []
+
+        def new() -> Path:
+            given.append(self._layout.new(next(self._numbers)))
+            return given[-1]
+
+        try:
+            yield new
+        except BaseException:
+            for path in given:
+                path.unlink(missing_ok=True)
+            raise
+
+    def _write(self, whole: WholeBlob, source: Source, temporary: Path) -> Verified:
+        blob, data = whole.blob, whole.data
+        self._room.take(blob.size, blob.size)
+        with disk_faults(self._layout.root, blob.size):
+            stamp = write_new(data, str(temporary), sync=not self._boot)
+        packed = blake3(data).digest() if blob.chunk_count else b""
+        return Verified(blob, packed, stamp, self._boot, {source: blob.size}, renamed(str(temporary)))
+
+    def discard(self, blob: Blob, indexes: Iterable[int]) -> None:
+        partial = self._open(blob)
+        if partial:
+            partial.discard(indexes)
+
+    def commit(self, blob: Blob) -> str:
+        """Two calls at once are fine: the one that comes second finds the file in its place."""
+        place = self._complete.place(blob)
+        if not blob.chunk_count:
+            self.put_whole([(blob, b"", Source("local", place))])
+            return place
+        partial = self._open(blob)
+        if partial is None:
+            return place
+        if partial.missing:
+            raise StoreError(f"{blob} is not all there", "Run it again: what is missing is fetched.")
+        try:
+            self._enter(partial)
+        except Gone as fault:
+            if self._complete.look_up([blob]):
+                return place
+            self._partials.delete(blob)
+            raise StoreError(f"{blob} was deleted while it arrived", "Run it again.") from fault
+        self._partials.delete(blob)
+        return place
+
+    def _enter(self, partial: Partial) -> None:
+        stamp = partial.seal()
+        packed, provenance = partial.held().packed, partial.provenance()
+        try:
+            self._complete.enter([Verified(partial.blob, packed, stamp, "", provenance, partial.hand_over)])
+        except BaseException:
+            if partial.gone:
+                self._partials.leave(partial.blob)
+            raise
+
+    def unlink(self, doomed: Mapping[bytes, int]) -> int:
+        """Remove content that the index has given up; returns the bytes freed."""
+        freed = self._partials.delete_all(doomed)
+        return freed + self.sweep(doomed)
+
+    def sweep(self, sizes: Mapping[bytes, int]) -> int:
+        """Unlink what is marked as doomed, also by an earlier process; bytes of those with a known size."""
+        freed = 0
+        while rows := self._database.rows("SELECT digest FROM doomed LIMIT ?", UNLINKED_AT_ONCE):
+            with self._database.transaction() as cursor:
+                for (digest,) in rows:
+                    kept = cursor.execute("SELECT 1 FROM blob WHERE digest = ?", (digest,)).fetchone()
+                    blob = Blob(DIGEST_ALGORITHMS[len(digest)], digest, sizes.get(digest, 0))
+                    if not kept and self._complete.unlink(blob):
+                        freed += blob.size
+                    cursor.execute("DELETE FROM doomed WHERE digest = ?", (digest,))
+        return freed
+
+    def close(self) -> None:
+        self._descriptors.close()

@@ -1,0 +1,98 @@
+"""The few things done to files, so that a crash at any point leaves either the old state or the new.
+
+Content gets its final name only when all of it is there. Large blobs are on disk (fsync) before that.
+Small ones, which come by the thousand, are not: the index remembers during which boot of which machine
+they were written, and they are hashed again before their first use after another boot (`complete`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from blake3 import blake3
+
+from protocol.chunks import Bytes
+from protocol.manifest import Blob
+
+COMPLETE_MODE: Final = 0o444
+"""A view may be a hardlink to it: whoever writes through the view would change what was verified."""
+
+
+SECTOR: Final = 512
+"""Unit of st_blocks on every system, whatever the block size."""
+
+
+def write_at(fd: int, data: Bytes, offset: int) -> None:
+    """All of `data` at `offset`. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, offset)
+        view = view[written:]
+        offset += written
+
+
+def move(source: str, place: str) -> None:
+    """Give a file its final name, replacing what is there; makes the folders above it."""
+    try:
+        os.rename(source, place)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        os.rename(source, place)
+
+
+def sync_folder(folder: str) -> None:
+    """Have the names in a folder on disk. Some network file systems cannot and need not."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError:
+        return
+    finally:
+        os.close(fd)
+
+
+def flush(path: str) -> None:
+    """Have the content of a file on disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_new(data: Bytes, temporary: str, *, sync: bool) -> int:
+    """Write content under a temporary name; returns its mtime in ns."""
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, COMPLETE_MODE)
+    try:
+        os.fchmod(fd, COMPLETE_MODE)
+        write_at(fd, data, 0)
+        if sync:
+            os.fsync(fd)
+        return os.fstat(fd).st_mtime_ns
+    finally:
+        os.close(fd)
+
+
+def allocated(path: Path) -> int:
+    """Bytes a file takes on disk, 0 when there is none: of a sparse one what was written."""
+    try:
+        return path.stat().st_blocks * SECTOR
+    except FileNotFoundError:
+        return 0
+
+
+def hash_file(blob: Blob, path: str) -> bytes | None:
+    """The packed BLAKE3 digests of its chunks if the file is what the publisher calls `blob`, else None."""
+    whole = blob.hasher()
+    packed = bytearray()
+    size = 0
+    with open(path, "rb", buffering=0) as file:
+        while data := file.read(blob.chunk_length):
+            whole.update(data)
+            packed += blake3(data).digest()
+            size += len(data)
+            if size > blob.size:
+                return None
+    return bytes(packed) if size == blob.size and whole.digest() == blob.digest else None

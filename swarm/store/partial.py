@@ -1,0 +1,284 @@
+"""One blob that is still arriving: a sparse data file, and a journal of what was stored in it.
+
+A put is one positioned write of the chunk and one of its journal record, no fsync. After kill -9 the page
+cache still has both; after a power cut the journal may name chunks whose bytes never reached the disk.
+Either way `load` hashes every chunk the journal names and keeps what verifies.
+
+A chunk that is held is never written again until it was discarded. So what `take` hashed is what lies
+in the file, and a copy that arrives late can do no harm. Blocking; runs in worker threads; the lock
+guards the state and every write, reads take no lock.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from blake3 import blake3
+
+from protocol.chunks import Chunk
+from protocol.ids import ID_LENGTH, ChunkDigest, NodeId
+from protocol.manifest import Blob
+from swarm.sources.interface import Source
+from swarm.store import journal
+from swarm.store.descriptors import Descriptors, Opened
+from swarm.store.files import COMPLETE_MODE, allocated, move, write_at
+from swarm.store.layout import StoreLayout
+from swarm.store.values import NO_DIGEST, Held, Mismatch
+
+HASHED_PER_PUT: Final = 2
+"""Chunks that a put may feed to the hash of the whole blob: it keeps up with what arrives in order, and
+catches up with what does not, so that little is left to do when the last chunk is there."""
+
+PARTIAL_MODE: Final = 0o644
+"""Content still arriving is written by its owner only; the umask takes away more."""
+
+
+class Gone(Exception):
+    """The partial blob was committed or removed."""
+
+
+class Partial:
+    """See above. Nothing is on disk before the first `put`; `load` must come before anything else."""
+
+    def __init__(self, blob: Blob, layout: StoreLayout, descriptors: Descriptors) -> None:
+        self.blob = blob
+        self.gone = False
+        """Committed or removed: nothing is stored in it any more."""
+        self._data, self._journal = layout.data(blob), layout.journal(blob)
+        self._descriptors = descriptors
+        self._span = blob.span
+        self._lock = threading.Lock()
+        self._loaded = False
+        self._deleted = False
+        self._bits = 0
+        self._held_bytes = 0
+        self._packed = bytearray(ID_LENGTH * self.blob.chunk_count)
+        self._entries: dict[int, journal.Entry] = {}
+        self._names: dict[int, Source | NodeId] = {}
+        self._numbers: dict[Source | NodeId, int] = {}
+        self._end = 0
+        self._rehash()
+
+    # --- what is there ------------------------------------------------------------------------------
+
+    def held(self) -> Held:
+        with self._lock:
+            return Held(False, self._bits, bytes(self._packed))
+
+    def holds(self, index: int) -> bool:
+        return index in self._entries
+
+    @property
+    def missing(self) -> int:
+        """Bytes that are not there yet."""
+        return self.blob.size - self._held_bytes
+
+    def claims(self) -> list[tuple[int, ChunkDigest, NodeId | None]]:
+        """(chunk, digest, who vouched for it) in the order of the chunks."""
+        with self._lock:
+            return [(i, e.digest, self._voucher(e)) for i, e in sorted(self._entries.items())]
+
+    def sources(self) -> dict[int, Source]:
+        """Who sent each chunk that is held."""
+        with self._lock:
+            return {index: self._source(entry) for index, entry in sorted(self._entries.items())}
+
+    def provenance(self) -> dict[Source, int]:
+        """Bytes held, by who sent them."""
+        count: Counter[Source] = Counter()
+        for index, source in self.sources().items():
+            count[source] += self._span(index)[1]
+        return dict(count)
+
+    def read(self, index: int) -> bytes | None:
+        """The bytes of a chunk, None when it is not held or went while it was read."""
+        entry = self._entries.get(index)
+        if entry is None:
+            return None
+        try:
+            data = self._pread(index)
+        except FileNotFoundError:
+            return None
+        same = self._entries.get(index) is entry and not self.gone
+        return data if same and len(data) == self._span(index)[1] else None
+
+    # --- changes ------------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Take up what an earlier process left: hash what its journal names, keep what verifies."""
+        with self._lock:
+            if self._loaded:
+                return
+            found = journal.replay(self.blob, self._read_journal())
+            if found.end and self._data.exists():
+                self._adopt(found)
+            self._loaded = True
+
+    def put(self, index: int, chunk: Chunk, source: Source, voucher: NodeId | None) -> None:
+        """Store a chunk. Does nothing when it is held or the blob has been committed or removed."""
+        offset, length = self._span(index)
+        if len(chunk) != length:
+            raise ValueError(f"chunk {index} of {self.blob} has {length} bytes, not {len(chunk)}")
+        if index in self._entries:
+            return
+        with self._lock:
+            if self.gone or index in self._entries:
+                return
+            if not self._end:
+                self._create()
+            with self._opened(self._data) as fd:
+                write_at(fd, chunk.data, offset)
+            entry = journal.Entry(chunk.digest, self._number(source), self._number(voucher))
+            self._append(journal.stored(index, entry))
+            self._keep(index, entry)
+            self._hash_ahead(HASHED_PER_PUT)
+
+    def discard(self, indexes: Iterable[int]) -> None:
+        """Forget chunks that were found wrong; they can be put again."""
+        with self._lock:
+            wrong = sorted({index for index in indexes if index in self._entries})
+            if self.gone or not wrong:
+                return
+            self._append(b"".join(map(journal.dropped, wrong)))
+            for index in wrong:
+                self._lose(index)
+            if wrong[0] < self._hashed:
+                self._rehash()
+
+    def seal(self) -> int:
+        """Check that the content is the publisher's and have it on disk; returns its mtime in ns.
+
+        All of it must be there. Raises Mismatch (every chunk stays), Gone.
+        """
+        with self._lock:
+            self._check_here()
+            self._hash_ahead(self.blob.chunk_count)
+            if self._hash.digest() != self.blob.digest:
+                raise Mismatch(self.blob)
+            with self._opened(self._data) as fd:
+                os.fchmod(fd, COMPLETE_MODE)
+                os.fsync(fd)
+                return os.fstat(fd).st_mtime_ns
+
+    def hand_over(self, place: str) -> None:
+        """Give the sealed content its final name; from here on nothing can be put or discarded.
+
+        Raises Gone.
+        """
+        with self._lock:
+            self._check_here()
+            move(str(self._data), place)
+            self.gone = True
+
+    def close(self) -> None:
+        """Close the files; what is in them stays."""
+        for path in (self._data, self._journal):
+            self._descriptors.drop(path)
+
+    def delete(self) -> int:
+        """Remove what is left of the files; returns the bytes of content that went."""
+        with self._lock:
+            if self._deleted:
+                return 0
+            freed = min(allocated(self._data), self.blob.size)
+            self.gone = self._deleted = True
+            self.close()
+            self._journal.unlink(missing_ok=True)
+            self._data.unlink(missing_ok=True)
+            return freed
+
+    # --- inside, under the lock ---------------------------------------------------------------------
+
+    def _check_here(self) -> None:
+        """Under the name of one that is gone may lie another's file by now."""
+        if self.gone or not self._data.exists():
+            raise Gone(self.blob)
+
+    def _create(self) -> None:
+        self.close()
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        for path, size in ((self._data, self.blob.size), (self._journal, 0)):
+            fd = os.open(path, flags, PARTIAL_MODE)
+            os.ftruncate(fd, size)
+            os.close(fd)
+        self._append(journal.header(self.blob))
+
+    def _adopt(self, found: journal.Replay) -> None:
+        self._end = found.end
+        self._names = found.names
+        self._numbers = {value: number for number, value in found.names.items()}
+        os.truncate(self._journal, self._end)
+        for index, entry in sorted(found.entries.items()):
+            if blake3(self._pread(index)).digest() == entry.digest:
+                self._keep(index, entry)
+
+    def _keep(self, index: int, entry: journal.Entry) -> None:
+        self._entries[index] = entry
+        self._packed[index * ID_LENGTH : (index + 1) * ID_LENGTH] = entry.digest
+        self._bits |= 1 << index
+        self._held_bytes += self._span(index)[1]
+
+    def _lose(self, index: int) -> None:
+        del self._entries[index]
+        self._packed[index * ID_LENGTH : (index + 1) * ID_LENGTH] = NO_DIGEST
+        self._bits &= ~(1 << index)
+        self._held_bytes -= self._span(index)[1]
+
+    def _number(self, value: Source | NodeId | None) -> int:
+        if value is None:
+            return journal.NO_VOUCHER
+        number = self._numbers.get(value)
+        if number is None:
+            number = max(self._names, default=0) + 1
+            self._append(journal.name(number, value))
+            self._numbers[value] = number
+            self._names[number] = value
+        return number
+
+    def _append(self, record: bytes) -> None:
+        """Written at a known place: what a full disk cut short is overwritten by the next record."""
+        with self._opened(self._journal) as fd:
+            write_at(fd, record, self._end)
+        self._end += len(record)
+
+    def _hash_ahead(self, count: int) -> None:
+        while count and self._hashed in self._entries:
+            self._hash.update(self._pread(self._hashed))
+            self._hashed += 1
+            count -= 1
+
+    def _rehash(self) -> None:
+        self._hash = self.blob.hasher()
+        self._hashed = 0
+
+    def _source(self, entry: journal.Entry) -> Source:
+        value = self._names[entry.source]
+        assert isinstance(value, Source)
+        return value
+
+    def _voucher(self, entry: journal.Entry) -> NodeId | None:
+        value = self._names.get(entry.voucher)
+        assert not isinstance(value, Source)
+        return value
+
+    def _read_journal(self) -> bytes:
+        try:
+            return self._journal.read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _pread(self, index: int) -> bytes:
+        offset, length = self._span(index)
+        with self._opened(self._data) as fd:
+            return os.pread(fd, length, offset)
+
+    @contextmanager
+    def _opened(self, path: Path) -> Iterator[int]:
+        with self._descriptors.use(path, lambda: Opened(os.open(path, os.O_RDWR | os.O_CLOEXEC))) as opened:
+            yield opened.fd

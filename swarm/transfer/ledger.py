@@ -1,0 +1,36 @@
+"""How many bytes came from whom, and how fast lately: what progress shows and `get` reports at the end."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import Final
+
+from swarm.sources import Source
+
+RATE_SECONDS: Final = 5.0
+"""A speed is the mean of this long: short enough to see a source stall, long enough to read."""
+
+
+class Ledger:
+    """Verified bytes by source. Times are seconds of one clock, handed in."""
+
+    def __init__(self) -> None:
+        self.totals: Counter[Source] = Counter()
+        self._recent: dict[Source, deque[tuple[float, int]]] = {}
+
+    def add(self, source: Source, count: int, now: float) -> None:
+        self.totals[source] += count
+        recent = self._recent.setdefault(source, deque())
+        recent.append((now, count))
+        self._forget(recent, now)
+
+    def rate(self, source: Source, now: float) -> float:
+        """Bytes per second over the last RATE_SECONDS."""
+        recent = self._recent.get(source, deque())
+        self._forget(recent, now)
+        return sum(count for _, count in recent) / RATE_SECONDS
+
+    @staticmethod
+    def _forget(recent: deque[tuple[float, int]], now: float) -> None:
+        while recent and recent[0][0] < now - RATE_SECONDS:
+            recent.popleft()

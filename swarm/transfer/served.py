@@ -1,0 +1,90 @@
+"""A snapshot as other nodes may have it from this one: a live view of a transfer, running or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from protocol import bits as bitset
+from protocol.chunks import Bytes
+from protocol.ids import ChunkDigest
+from protocol.limits import MAX_CLAIMED_DIGESTS
+from protocol.manifest import Layout
+from protocol.messages import Claims, Ranges
+from protocol.signing import Identity, attest
+from swarm.store import Store
+from swarm.transfer.transfer import Transfer
+
+
+class ServedTransfer:
+    """What `swarm.exchange.Served` asks for, told from a transfer and read from the store."""
+
+    def __init__(self, transfer: Transfer, store: Store, identity: Identity) -> None:
+        self._transfer = transfer
+        self._store = store
+        self._identity = identity
+
+    @property
+    def layout(self) -> Layout:
+        return self._transfer.layout
+
+    @property
+    def wants(self) -> bool:
+        return self._transfer.wants
+
+    @property
+    def can_fetch(self) -> bool:
+        return self._transfer.can_fetch
+
+    @property
+    def have(self) -> int:
+        return self._transfer.have
+
+    @property
+    def manifest(self) -> bytes:
+        return self._transfer.snapshot.encoded
+
+    def claims(self, ranges: Ranges) -> Iterator[Claims]:
+        """Own attestations of what was checked as a whole, and those of others about the rest."""
+        try:
+            rest = bitset.from_ranges(ranges, self.layout.total)
+        except ValueError:
+            return
+        while rest:
+            first = bitset.lowest(rest)
+            blob, _ = self.layout.locate(first)
+            chunks = self.layout.chunks_of(blob)
+            span = rest & bitset.everything(chunks.stop)
+            rest ^= span
+            if blob.chunk_count > 1:
+                count = span.bit_length() - first
+                yield from self._about(first, count, whole=self._transfer.is_done(blob))
+
+    def _about(self, first: int, count: int, *, whole: bool) -> Iterator[Claims]:
+        """What can be said of chunks of one blob."""
+        known = {chunk: self._transfer.book.digest(chunk) for chunk in range(first, first + count)}
+        attested = 0
+        if not whole:
+            for claims in self._transfer.book.attestations(first, count):
+                said = enumerate(claims.digests, claims.first)
+                attested |= bitset.from_members(chunk for chunk, digest in said if known.get(chunk) == digest)
+                yield claims
+        mine = self._transfer.have & bitset.span(first, count) & ~attested
+        for start, length in bitset.to_ranges(mine):
+            for at in range(start, start + length, MAX_CLAIMED_DIGESTS):
+                span = range(at, min(at + MAX_CLAIMED_DIGESTS, start + length))
+                digests = tuple(digest for chunk in span if (digest := known[chunk]) is not None)
+                if len(digests) == len(span):
+                    yield attest(self._identity, self._transfer.snapshot.key, at, digests, whole)
+
+    async def read(self, chunk: int, digest: ChunkDigest | None) -> Bytes | None:
+        """The chunk's bytes; None when it is not held, or under another digest."""
+        if not self._holds(chunk, digest):
+            return None
+        data = await self._store.read(*self.layout.locate(chunk))
+        return data if self._holds(chunk, digest) else None  # it may have been replaced meanwhile
+
+    def _holds(self, chunk: int, digest: ChunkDigest | None) -> bool:
+        if not self.have >> chunk & 1:
+            return False
+        blob, _ = self.layout.locate(chunk)
+        return digest is None or blob.chunk_count == 1 or self._transfer.book.digest(chunk) == digest

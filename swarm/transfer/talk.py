@@ -1,0 +1,44 @@
+"""What peers say about a topic, as events for the scheduler. Pure, but for what it enters in the book."""
+
+from __future__ import annotations
+
+from protocol import bits as bitset
+from protocol.messages import Absent, Claims, Fetching, Have, HaveMap, Join, Lease, Leave, Lost
+from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicEvent
+from swarm.scheduler import events as ev
+from swarm.transfer.claims import ClaimBook
+
+
+def to_events(event: TopicEvent, book: ClaimBook, have: int, total: int) -> list[ev.Event]:
+    """The scheduler's view of one message; nothing for one that names chunks there are not.
+
+    Attestations are entered in `book`, which leaves alone what is believed of the chunks in `have`.
+    """
+    try:
+        return _translate(event, book, have, total)
+    except ValueError:
+        return []
+
+
+def _translate(event: TopicEvent, book: ClaimBook, have: int, total: int) -> list[ev.Event]:
+    match event:
+        case PeerGone(peer) | PeerMessage(peer, Absent() | Leave()):
+            book.left(peer)
+            return [ev.PeerLeft(peer)]
+        case PeerMessage(peer, Join(_, wants, can_fetch)):
+            return [ev.PeerJoined(peer, wants, can_fetch)]
+        case PeerMessage(peer, HaveMap(_, first, packed)):
+            bits = int.from_bytes(packed, "little") << min(first, total)
+            return [ev.PeerHas(peer, bits & bitset.everything(total))]
+        case PeerMessage(peer, Have(_, ranges)):
+            return [ev.PeerHas(peer, bitset.from_ranges(ranges, total))]
+        case PeerMessage(peer, Lost(_, ranges)):
+            return [ev.PeerLost(peer, bitset.from_ranges(ranges, total))]
+        case PeerMessage(peer, Fetching(_, ranges)):
+            return [ev.PeerFetching(peer, bitset.from_ranges(ranges, total))]
+        case PeerMessage(peer, Lease(_, held, fetched)):
+            return [ev.PeerLease(peer, held, fetched)]
+        case PeerMessage(_, Claims() as claims):
+            return [ev.Vouched(fresh)] if (fresh := book.add(claims, claims.signer, have)) else []
+        case _:
+            return []

@@ -1,0 +1,120 @@
+"""A node in another process: over a real socket, with a server that behaves or does not."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from swarm.client import remote
+from swarm.client.remote import NodeGone, NoNode, RemoteNode
+from swarm.errors import NotFound, SwarmError
+from swarm.node import control, socketfile, wire
+from swarm.transfer.requests import GetRequest, Progress, RepoName
+from tests.node.fakes import MODEL, PROGRESS, RESULT, ROOTS, STATUS, WHY, FakeNode, never
+
+REQUEST = GetRequest("hf", "ns/name", token="secret")
+
+
+@asynccontextmanager
+async def served(node: FakeNode, path: Path) -> AsyncIterator[RemoteNode]:
+    async with trio.open_nursery() as nursery:
+        await nursery.start(control.serve, node, path)
+        yield RemoteNode(path)
+        nursery.cancel_scope.cancel()
+
+
+async def test_every_question(tmp_path: Path) -> None:
+    node = FakeNode()
+    seen: list[Progress] = []
+    async with served(node, tmp_path / "control.sock") as there:
+        await there.probe()
+        assert await there.get(REQUEST, seen.append) == RESULT
+        assert await there.status() == STATUS
+        assert await there.peers() == STATUS["peers"]
+        assert await there.models() == [MODEL]
+        assert await there.why(RepoName("hf", "model", "ns/name")) == [WHY]
+        assert await there.remove(RepoName("hf", "model", "ns/name")) == {"snapshots": 1, "bytes": 7}
+        await there.add_roots(ROOTS)
+    assert node.roots == ROOTS
+    assert seen == [PROGRESS]
+    assert node.requests == [REQUEST]
+
+
+async def test_errors_arrive_as_they_were_raised(tmp_path: Path) -> None:
+    async with served(FakeNode(), tmp_path / "control.sock") as there:
+        with pytest.raises(NotFound) as caught:
+            await there.why(RepoName("hf", "model", "ns/other"))
+    assert caught.value.advice == "Fetch it."
+
+
+async def test_cancelling_a_call_cancels_it_over_there(tmp_path: Path) -> None:
+    node = FakeNode(never)
+    async with served(node, tmp_path / "control.sock") as there:
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(there.get, REQUEST, print)
+                await node.called.wait()
+                scope.cancel()
+        await node.cancelled.wait()
+
+
+async def test_no_socket_is_no_node(tmp_path: Path) -> None:
+    with pytest.raises(NoNode):
+        await RemoteNode(tmp_path / "control.sock").probe()
+
+
+async def test_what_a_killed_node_left_behind_is_no_node(tmp_path: Path) -> None:
+    socketfile.bind(tmp_path / "control.sock").close()
+    with pytest.raises(NoNode):
+        await RemoteNode(tmp_path / "control.sock").status()
+
+
+async def test_a_node_in_a_home_with_a_long_path(tmp_path: Path) -> None:
+    async with served(FakeNode(), tmp_path / ("x" * 120) / "control.sock") as there:
+        assert await there.status() == STATUS
+
+
+Behaviour = Callable[[trio.SocketStream], Awaitable[None]]
+
+
+async def asked(path: Path, behave: Behaviour) -> object:
+    """What a status call makes of a server that behaves like this."""
+    listener = trio.SocketListener(trio.socket.from_stdlib_socket(socketfile.bind(path)))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, behave, [listener])
+        try:
+            return await RemoteNode(path).status()
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+async def hangs_up(stream: trio.SocketStream) -> None:
+    async with stream:
+        await stream.receive_some()
+        await stream.send_all(wire.encode({"alive": True}))
+
+
+async def talks_nonsense(stream: trio.SocketStream) -> None:
+    async with stream:
+        await stream.receive_some()
+        await stream.send_all(b"HTTP/1.1 200 OK\n")
+
+
+async def test_a_node_that_stops_before_it_answered(tmp_path: Path) -> None:
+    with pytest.RaisesGroup(NodeGone, flatten_subgroups=True):
+        await asked(tmp_path / "control.sock", hangs_up)
+
+
+async def test_a_node_of_another_version(tmp_path: Path) -> None:
+    with pytest.RaisesGroup(pytest.RaisesExc(SwarmError, match="makes no sense"), flatten_subgroups=True):
+        await asked(tmp_path / "control.sock", talks_nonsense)
+
+
+async def test_a_node_that_is_stuck(autojump_clock: trio.testing.MockClock) -> None:
+    _, silent = trio.testing.memory_stream_pair()
+    with pytest.raises(SwarmError, match="does not answer"):
+        await remote.result_of(silent, None)
+    assert trio.current_time() == pytest.approx(remote.SILENCE_SECONDS)

@@ -1,0 +1,231 @@
+"""The table of peers: whom to dial when, what to forget, and which of two connections stays."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.ids import NodeId
+from swarm.exchange.peers import (
+    COURTESY_SECONDS,
+    FORGET_AFTER_FAILURES,
+    LASTING_SECONDS,
+    MAX_CANDIDATES,
+    MAX_RETRY_SECONDS,
+    SIGHTING_RETRY_SECONDS,
+    STAGGER_SECONDS,
+    PeerTable,
+    second_connection,
+)
+from swarm.sources.address import Address
+
+SMALL, ME, LARGE = (NodeId(bytes([number]) * 32) for number in (1, 2, 3))
+
+
+def at(number: int) -> Address:
+    return Address(f"10.0.{number // 256}.{number % 256}", 7677)
+
+
+@pytest.fixture
+def table() -> PeerTable:
+    return PeerTable(ME)
+
+
+def test_who_has_the_smaller_id_dials_first(table: PeerTable) -> None:
+    table.sighting(LARGE, [at(3)], "mdns", 0)
+    table.sighting(SMALL, [at(1)], "mdns", 0)
+    assert table.dials(0) == [at(3)]
+    assert table.next_dial(0) == COURTESY_SECONDS
+    assert table.dials(COURTESY_SECONDS) == [at(1)]
+    assert table.next_dial(COURTESY_SECONDS) == math.inf
+
+
+def test_addresses_of_a_node_are_tried_one_after_another(table: PeerTable) -> None:
+    table.sighting(LARGE, [at(1), at(2), at(3)], "mdns", 10)
+    assert table.dials(10) == [at(1)]
+    assert table.dials(10 + STAGGER_SECONDS) == [at(2)]
+    table.reached(at(2), LARGE, 10.4)
+    table.link_up(LARGE, at(2), 10.4)
+    assert table.dials(20) == []
+    assert table.next_dial(20) == math.inf
+
+
+def test_failures_double_the_wait_up_to_a_limit(table: PeerTable) -> None:
+    table.sighting(None, [at(1)], "static", 0)
+    now, waits = 0.0, []
+    for _ in range(9):
+        assert table.dials(now) == [at(1)]
+        table.failed(at(1), now)
+        waits.append(table.next_dial(now) - now)
+        now = table.next_dial(now)
+    assert waits[:5] == [1, 2, 4, 8, 16]
+    assert set(waits[5:]) == {MAX_RETRY_SECONDS}
+
+
+def test_a_hint_that_fails_is_forgotten(table: PeerTable) -> None:
+    table.sighting(LARGE, [at(1)], "mdns", 0)
+    for now in range(0, FORGET_AFTER_FAILURES * 100, 100):
+        assert table.dials(now) == [at(1)]
+        table.failed(at(1), now)
+    assert table.next_dial(10_000) == math.inf
+
+
+def test_a_new_sighting_is_a_reason_to_try_again_soon(table: PeerTable) -> None:
+    table.sighting(LARGE, [at(1)], "mdns", 0)
+    for _ in range(5):
+        table.dials(0)
+        table.failed(at(1), 0)
+        table.sighting(LARGE, [at(1)], "exchange", 0)
+    assert table.next_dial(0) == 16
+    table.sighting(LARGE, [at(1)], "mdns", 0)
+    assert table.next_dial(0) == SIGHTING_RETRY_SECONDS
+    assert table.dials(1) == []
+
+
+def test_this_node_is_not_dialled_again(table: PeerTable) -> None:
+    table.sighting(None, [at(1)], "static", 0)
+    table.dials(0)
+    table.reached(at(1), ME, 0)
+    table.sighting(None, [at(1)], "static", 100)
+    table.sighting(ME, [at(2)], "mdns", 100)
+    assert table.dials(1000) == []
+    assert table.admits(ME, 0) is not None
+    table.sighting(LARGE, [at(1)], "mdns", 1000)
+    assert table.dials(1000) == [at(1)]
+
+
+def test_an_address_one_cannot_dial_is_ignored(table: PeerTable) -> None:
+    table.sighting(LARGE, [Address("0.0.0.0", 7677), Address("10.0.0.1", 0)], "mdns", 0)
+    table.link_up(LARGE, Address("10.0.0.1", 0), 0)
+    assert table.addresses(LARGE) == []
+
+
+def test_no_more_links_than_the_limit() -> None:
+    table = PeerTable(ME, max_links=3)
+    table.sighting(None, [at(number) for number in range(9)], "static", 0)
+    assert len(table.dials(100)) == 3
+    assert table.next_dial(100) == math.inf
+    table.failed(at(0), 100)
+    assert len(table.dials(100)) == 1
+    for number in range(6):
+        assert table.admits(LARGE, 100) is None
+        table.link_up(NodeId(bytes([10 + number]) * 32), None, 100)
+    assert table.admits(LARGE, 100) is not None
+    assert table.admits(NodeId(bytes([10]) * 32), 100) is None
+
+
+def test_a_short_link_counts_as_a_failure(table: PeerTable) -> None:
+    """Otherwise a peer with all the links it wants would be dialled once a second for ever."""
+    table.sighting(LARGE, [at(1)], "static", 0)
+    waits, now = [], 0.0
+    for _ in range(4):
+        assert table.dials(now) == [at(1)]
+        table.reached(at(1), LARGE, now)
+        table.link_up(LARGE, at(1), now)
+        table.link_down(LARGE, now, lasted=0.1)
+        waits.append(table.next_dial(now) - now)
+        now = table.next_dial(now)
+    assert waits == [1, 2, 4, 8]
+    table.dials(now)
+    table.reached(at(1), LARGE, now)
+    table.link_up(LARGE, at(1), now)
+    table.link_down(LARGE, now, lasted=LASTING_SECONDS)
+    assert table.next_dial(now) == now + 1
+
+
+def test_distrust_ends(table: PeerTable) -> None:
+    table.sighting(LARGE, [at(1)], "static", 0)
+    table.distrust(LARGE, 50, 0)
+    table.distrust(LARGE, 20, 0)
+    assert table.dials(49) == []
+    assert table.admits(LARGE, 49) is not None
+    assert table.next_dial(49) == 50
+    assert table.admits(LARGE, 50) is None
+    assert table.dials(50) == [at(1)]
+
+
+def test_goodbye_forgets_hints_only(table: PeerTable) -> None:
+    table.sighting(LARGE, [at(1)], "mdns", 0)
+    table.sighting(LARGE, [at(2)], "static", 0)
+    table.vanished(LARGE)
+    assert [candidate.address for candidate in table.addresses(LARGE)] == [at(2)]
+    table.link_up(LARGE, at(3), 0)
+    table.vanished(LARGE)
+    assert len(table.addresses(LARGE)) == 2
+
+
+def test_hearsay_pushes_nothing_out(table: PeerTable) -> None:
+    for number in range(MAX_CANDIDATES):
+        table.sighting(None, [at(number)], "mdns", 0)
+    table.sighting(LARGE, [at(9999)], "exchange", 0)
+    assert table.addresses(LARGE) == []
+    table.sighting(LARGE, [at(9999)], "mdns", 0)
+    assert len(table.addresses(LARGE)) == 1
+
+
+def test_how_a_peer_was_found(table: PeerTable) -> None:
+    table.link_up(LARGE, at(1), 0)
+    assert table.via(LARGE) == "inbound"
+    table.sighting(LARGE, [at(2)], "exchange", 0)
+    assert table.via(LARGE) == "exchange"
+    table.sighting(LARGE, [at(2)], "static", 0)
+    assert table.via(LARGE) == "static"
+
+
+def test_a_claim_to_an_address_does_not_take_it_from_a_linked_node(table: PeerTable) -> None:
+    table.link_up(LARGE, at(1), 0)
+    table.sighting(SMALL, [at(1)], "mdns", 0)
+    table.link_up(SMALL, at(1), 0)
+    assert [candidate.address for candidate in table.addresses(LARGE)] == [at(1)]
+
+
+@pytest.mark.parametrize(("x_first_here", "x_first_there"), list(itertools.product([True, False], repeat=2)))
+def test_both_sides_keep_the_same_connection(x_first_here: bool, x_first_there: bool) -> None:
+    """X was dialled by the smaller id, Y by the larger; each side may see them in either order."""
+
+    def kept(me: NodeId, peer: NodeId, x_first: bool) -> str:
+        x_mine = me < peer
+        verdict = second_connection(
+            me,
+            peer,
+            first_mine=x_mine if x_first else not x_mine,
+            second_mine=not x_mine if x_first else x_mine,
+        )
+        first, second = ("X", "Y") if x_first else ("Y", "X")
+        return {"drop": first, "probe": first, "replace": second}[verdict]  # both are alive
+
+    assert kept(SMALL, LARGE, x_first_here) == kept(LARGE, SMALL, x_first_there) == "X"
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.floats(0, 5)), max_size=60))
+def test_no_address_is_dialled_twice_at_a_time(steps: list[tuple[int, int, float]]) -> None:
+    """Whatever happens in whatever order, and time never has to stand still."""
+    table, now = PeerTable(ME, max_links=4), 0.0
+    nodes = [NodeId(bytes([10 + number]) * 32) for number in range(6)]
+    under_way: set[Address] = set()
+    for action, number, pause in steps:
+        now += pause
+        node, address = nodes[number], at(number)
+        if action == 0:
+            table.sighting(node, [address], "mdns", now)
+        elif action == 1:
+            table.link_up(node, address, now)
+        elif action == 2 and node in table.linked:
+            table.link_down(node, now, lasted=pause)
+        elif action == 3 and address in under_way:
+            under_way.discard(address)
+            table.failed(address, now)
+        elif action == 4 and address in under_way:
+            under_way.discard(address)
+            table.reached(address, node, now)
+        elif action == 5:
+            table.vanished(node)
+        for dialled in table.dials(now):
+            assert dialled not in under_way
+            under_way.add(dialled)
+        assert table.next_dial(now) > now
+        assert len(under_way) <= 4

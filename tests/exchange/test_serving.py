@@ -1,0 +1,184 @@
+"""What goes into a data frame, in which order, and what is read for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from protocol.bits import everything
+from protocol.ids import ChunkDigest, SnapshotKey
+from protocol.limits import MAX_DATA_PAYLOAD, MAX_PIECES
+from protocol.messages import Cancel, Data, ManifestPart, NeedManifest, Refuse, Request
+from swarm.exchange.serving import ALONE_FROM, MAX_QUEUED, READ_AHEAD, Serving, TooGreedy, data_frames
+from tests.exchange.nodes import Content, Offer, Shelf
+
+TOPIC = SnapshotKey(bytes(32))
+
+
+class Desk:
+    """A serving whose frames are taken one by one."""
+
+    def __init__(self, *offers: Offer) -> None:
+        self.shelf = Shelf()
+        for offer in offers:
+            self.shelf.add(offer)
+        self.posted: list[Refuse | ManifestPart] = []
+        self.counted = 0
+        self.out, self.frames = trio.open_memory_channel[Data | ManifestPart](0)
+        self.serving = Serving(
+            self.shelf, post=self.posted.append, put=self.out.send, upload=None, count=self.count
+        )
+
+    def count(self, amount: int) -> None:
+        self.counted += amount
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Desk]:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.serving.run)
+            yield self
+            nursery.cancel_scope.cancel()
+
+    async def rest(self) -> list[Data | ManifestPart]:
+        """All frames that still come."""
+        found = []
+        with trio.move_on_after(1):
+            while True:
+                found.append(await self.frames.receive())
+        return found
+
+
+def numbers(frames: list[Data | ManifestPart]) -> list[int]:
+    return [chunk for frame in frames if isinstance(frame, Data) for chunk, _, _ in frame.pieces]
+
+
+def request(content: Content, *chunks: int) -> Request:
+    return Request(content.key, tuple((chunk, None) for chunk in chunks))
+
+
+@given(st.lists(st.integers(1, 600_000), max_size=12), st.sampled_from([1000, 65_536, MAX_DATA_PAYLOAD]))
+def test_frames_hold_all_bytes_in_order_and_keep_their_limits(sizes: list[int], payload: int) -> None:
+    chunks = [(number, bytes([number]) * size) for number, size in enumerate(sizes)]
+    frames = list(data_frames(TOPIC, [(number, data) for number, data in chunks], payload))
+    parts = [(chunk, offset, length) for frame in frames for chunk, offset, length in frame.pieces]
+    joined: dict[int, int] = {}
+    for chunk, offset, length in parts:
+        assert offset == joined.get(chunk, 0)
+        joined[chunk] = offset + length
+    assert list(joined.items()) == list(enumerate(sizes))
+    assert b"".join(frame.payload for frame in frames) == b"".join(data for _, data in chunks)
+    for frame in frames:
+        assert len(frame.payload) <= payload
+        assert len(frame.pieces) == 1 or all(length < ALONE_FROM for _, _, length in frame.pieces)
+
+
+def test_no_frame_has_too_many_pieces() -> None:
+    frames = list(data_frames(TOPIC, [(number, b"x") for number in range(MAX_PIECES + 1)], MAX_DATA_PAYLOAD))
+    assert [len(frame.pieces) for frame in frames] == [MAX_PIECES, 1]
+
+
+def test_one_chunk_is_not_copied() -> None:
+    data = bytes(ALONE_FROM)
+    [frame] = data_frames(TOPIC, [(0, data)], MAX_DATA_PAYLOAD)
+    assert isinstance(frame.payload, memoryview)
+    assert frame.payload.obj is data
+
+
+async def test_chunks_come_in_the_order_asked_for(autojump_clock: MockClock) -> None:
+    content = Content(4 << 20, 10, 20, 30, seed=1)
+    offer = Offer(content, everything(content.layout.total))
+    async with Desk(offer).open() as desk:
+        desk.serving.ask(request(content, 7, 3, 17, 18, 16, 0))
+        assert numbers(await desk.rest()) == [7, 3, 17, 18, 16, 0]
+        assert desk.counted == 3 * (1 << 18) + 60
+        desk.serving.ask(request(content, 5))
+        assert numbers(await desk.rest()) == [5]
+
+
+async def test_only_so_much_is_read_ahead(autojump_clock: MockClock) -> None:
+    content = Content(64 << 20)
+    offer = Offer(content, everything(content.layout.total))
+    async with Desk(offer).open() as desk:
+        desk.serving.ask(request(content, *range(256)))
+        await wait_all_tasks_blocked()
+        assert len(offer.reads) <= READ_AHEAD + 2 * MAX_DATA_PAYLOAD // ALONE_FROM
+
+
+async def test_what_is_called_off_in_time_is_not_read(autojump_clock: MockClock) -> None:
+    content, other = Content(64 << 20), Content(1 << 20, seed=2)
+    offer = Offer(content, everything(content.layout.total))
+    async with Desk(offer, Offer(other, everything(4))).open() as desk:
+        desk.serving.ask(request(content, *range(256)))
+        desk.serving.ask(request(other, 0, 1, 2, 3))
+        desk.serving.ask(NeedManifest(content.key))
+        await wait_all_tasks_blocked()
+        desk.serving.call_off(Cancel(content.key, ((0, 100), (101, 155))))
+        frames = await desk.rest()
+        *before, last, a, b, c, d = numbers(frames)
+        assert before == list(range(len(before)))
+        assert len(before) <= READ_AHEAD + 2 * MAX_DATA_PAYLOAD // ALONE_FROM
+        assert [last, a, b, c, d] == [100, 0, 1, 2, 3]
+        assert isinstance(frames[-1], ManifestPart)
+        assert max(offer.reads) == 100
+
+
+async def test_what_is_not_there_is_refused(autojump_clock: MockClock) -> None:
+    content = Content(*range(1, 10))
+    offer = Offer(content, 0b10)
+    async with Desk(offer).open() as desk:
+        desk.serving.ask(request(content, 3, 2, 1, 8, 9))
+        wrong = (1, ChunkDigest(bytes(32)))
+        desk.serving.ask(Request(content.key, (wrong,)))
+        desk.serving.ask(Request(TOPIC, ((5, None),)))
+        assert numbers(await desk.rest()) == [1]
+        assert {message.topic for message in desk.posted} == {content.key, TOPIC}
+        assert (
+            sum(
+                count for message in desk.posted if isinstance(message, Refuse) for _, count in message.ranges
+            )
+            == 6
+        )
+
+
+async def test_a_disk_that_fails_is_no_catastrophe(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = Content(1000, 2000)
+
+    class Broken(Offer):
+        async def read(self, chunk: int, digest: ChunkDigest | None) -> bytes | None:
+            if chunk == 0:
+                raise OSError("I/O error")
+            return await super().read(chunk, digest)
+
+    async with Desk(Broken(content, 0b11)).open() as desk:
+        desk.serving.ask(request(content, 0, 1))
+        assert numbers(await desk.rest()) == [1]
+        assert desk.posted == [Refuse(content.key, ((0, 1),))]
+    assert "I/O error" in caplog.text
+
+
+async def test_a_manifest_comes_in_parts(autojump_clock: MockClock) -> None:
+    content = Content(*range(1, 30_000))
+    async with Desk(Offer(content, 0)).open() as desk:
+        desk.serving.ask(NeedManifest(content.key))
+        desk.serving.ask(NeedManifest(TOPIC))
+        parts = await desk.rest()
+        assert b"".join(part.payload for part in parts) == content.snapshot.encoded
+        assert len(parts) == 2
+        assert desk.posted == [ManifestPart(TOPIC, 0, 0, b"")]
+
+
+async def test_greed_has_a_limit() -> None:
+    content = Content(1000)
+    desk = Desk(Offer(content, 1))
+    for _ in range(MAX_QUEUED // 512):
+        desk.serving.ask(request(content, *[0] * 512))
+    with pytest.raises(TooGreedy):
+        desk.serving.ask(NeedManifest(content.key))

@@ -1,0 +1,592 @@
+"""Topics between whole exchanges: who hears what, and chunks from peers, whatever goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from protocol.bits import everything
+from protocol.ids import ChunkDigest, SnapshotKey
+from protocol.messages import (
+    Absent,
+    Claims,
+    Have,
+    HaveMap,
+    Join,
+    Lease,
+    Leave,
+    Lost,
+    NeedClaims,
+)
+from swarm.exchange.bulk import STALL_SECONDS, WINDOW
+from swarm.exchange.interfaces import PeerGone, PeerMessage
+from swarm.exchange.topics import EVENTS_ROOM, Topic
+from swarm.sources.interface import Source, SourceFailed
+from tests.exchange.memory import MemoryNetwork
+from tests.exchange.nodes import Content, Inbox, Node, Offer, heard, nodes, unwanted
+
+MIB = 1024 * 1024
+
+
+@asynccontextmanager
+async def seed_and_leech(
+    content: Content, lan: MemoryNetwork | None = None, **options: object
+) -> AsyncIterator[tuple[Node, Node, Topic]]:
+    """A node that has everything, one that has nothing, and the topic as the second has joined it."""
+    async with nodes(lan or MemoryNetwork(), 2, **options) as (seed, leech):
+        seed.shelf.add(Offer(content, everything(content.layout.total)))
+        leech.shelf.add(Offer(content, 0))
+        leech.sees(seed)
+        await trio.sleep(1)
+        with leech.exchange.join(content.key, content.digest) as topic:
+            await trio.sleep(1)
+            yield seed, leech, topic
+
+
+def offer(node: Node, content: Content) -> Offer:
+    found = node.shelf.offers[content.key]
+    assert isinstance(found, Offer)
+    return found
+
+
+# --- events ---------------------------------------------------------------------------------------
+
+
+async def test_a_topic_is_met_and_chunks_are_had(autojump_clock: MockClock) -> None:
+    content = Content(3_000_000, 70_000, 5_000, 5_001, 12)
+    total = content.layout.total
+    async with seed_and_leech(content) as (seed, leech, topic):
+        assert heard(topic) == [
+            PeerMessage(seed.id, Join(content.key, wants=False, can_fetch=True, ask=False)),
+            PeerMessage(seed.id, HaveMap(content.key, 0, everything(total).to_bytes(2, "little"))),
+        ]
+        inbox = Inbox()
+        await topic.source(seed.id).fetch(range(total), inbox.deliver)
+        assert inbox.chunks == {chunk: content.chunk(chunk) for chunk in range(total)}
+        assert inbox.order == list(range(total))
+        assert inbox.sources == {Source("peer", topic.source(seed.id).source.name)}
+        size = sum(map(len, content.files))
+        assert (leech.exchange.peers()[0].received, seed.exchange.peers()[0].sent) == (size, size)
+
+
+async def test_a_topic_is_announced_to_links_that_come_later(autojump_clock: MockClock) -> None:
+    content = Content(1000)
+    async with nodes(MemoryNetwork(), 2) as (one, two):
+        for node in (one, two):
+            node.shelf.add(Offer(content, 0))
+        with one.exchange.join(content.key, content.digest) as topic:
+            await trio.sleep(1)
+            one.sees(two)
+            await trio.sleep(3)
+            assert heard(topic) == [
+                PeerMessage(two.id, Join(content.key, wants=True, can_fetch=True, ask=False))
+            ]
+
+
+async def test_who_does_not_know_the_topic_is_absent_until_it_joins(autojump_clock: MockClock) -> None:
+    content = Content(1000)
+    async with nodes(MemoryNetwork(), 2) as (one, two):
+        one.shelf.add(Offer(content, 1))
+        one.sees(two)
+        with one.exchange.join(content.key, content.digest) as topic:
+            await trio.sleep(3)
+            assert heard(topic) == [PeerMessage(two.id, Absent(content.key))]
+            two.shelf.add(Offer(content, 0))
+            with two.exchange.join(content.key, content.digest) as other:
+                await trio.sleep(1)
+                assert heard(topic) == [
+                    PeerMessage(two.id, Join(content.key, wants=True, can_fetch=True, ask=True))
+                ]
+                assert [type(event.message) for event in heard(other) if isinstance(event, PeerMessage)] == [
+                    Join,
+                    HaveMap,
+                ]
+
+
+async def test_a_private_topic_is_never_mentioned(autojump_clock: MockClock) -> None:
+    """What the catalog does not offer is not announced, although a transfer has joined it."""
+    content = Content(1000)
+    async with nodes(MemoryNetwork(), 2) as (one, two):
+        two.shelf.add(Offer(content, 1))
+        one.sees(two)
+        with two.exchange.join(content.key, content.digest) as other:
+            with one.exchange.join(content.key, content.digest) as topic:
+                await trio.sleep(3)
+                assert heard(topic) == [
+                    PeerMessage(two.id, Join(content.key, wants=False, can_fetch=True, ask=True)),
+                    PeerMessage(two.id, HaveMap(content.key, 0, b"\1")),
+                ]
+                with pytest.raises(SourceFailed):
+                    await topic.source(two.id).fetch([0], unwanted)
+            assert heard(other) == [PeerMessage(one.id, Absent(content.key))]
+
+
+async def test_leaving_says_how_the_node_goes_on(autojump_clock: MockClock) -> None:
+    kept, dropped = Content(1000, seed=1), Content(1000, seed=2)
+    async with nodes(MemoryNetwork(), 2) as (one, two):
+        one.sees(two)
+        for content in (kept, dropped):
+            one.shelf.add(Offer(content, 0))
+            two.shelf.add(Offer(content, 0))
+        with (
+            two.exchange.join(kept.key, kept.digest) as stays,
+            two.exchange.join(dropped.key, dropped.digest) as goes,
+        ):
+            with (
+                one.exchange.join(kept.key, kept.digest),
+                one.exchange.join(dropped.key, dropped.digest),
+            ):
+                await trio.sleep(3)
+                heard(stays), heard(goes)
+                offer(one, kept).wants = False
+                del one.shelf.offers[dropped.key]
+            await trio.sleep(1)
+            join = Join(kept.key, wants=False, can_fetch=True, ask=False)
+            assert heard(stays) == [PeerMessage(one.id, join)]
+            assert heard(goes) == [PeerMessage(one.id, Leave(dropped.key))]
+
+
+async def test_haves_are_gathered_and_keep_their_place(autojump_clock: MockClock) -> None:
+    content = Content(8 * MIB)
+    async with seed_and_leech(content) as (seed, leech, topic):
+        with seed.exchange.join(content.key, content.digest) as other:
+            await trio.sleep(1)
+            heard(other)
+            topic.say(Have(content.key, ((3, 1),)))
+            topic.say(Have(content.key, ((1, 2),)))
+            topic.say(Lost(content.key, ((3, 1),)))
+            topic.say(Have(content.key, ((9, 1),)))
+            await trio.sleep(0.1)
+            assert heard(other) == [
+                PeerMessage(leech.id, Have(content.key, ((1, 3),))),
+                PeerMessage(leech.id, Lost(content.key, ((3, 1),))),
+                PeerMessage(leech.id, Have(content.key, ((9, 1),))),
+            ]
+
+
+async def test_what_is_said_to_one_peer_reaches_that_one(autojump_clock: MockClock) -> None:
+    content = Content(1000)
+    async with nodes(MemoryNetwork(), 3) as made:
+        one, two, three = made
+        for node in made:
+            node.shelf.add(Offer(content, 0))
+            node.sees(*(other for other in made if other is not node))
+        with (
+            one.exchange.join(content.key, content.digest) as a,
+            two.exchange.join(content.key, content.digest) as b,
+            three.exchange.join(content.key, content.digest) as c,
+        ):
+            await trio.sleep(3)
+            heard(b), heard(c)
+            a.say(Lease(content.key, True, 5), two.id)
+            await trio.sleep(1)
+            assert heard(b) == [PeerMessage(one.id, Lease(content.key, True, 5))]
+            assert heard(c) == []
+
+
+async def test_claims_are_asked_for_and_their_signer_is_named(autojump_clock: MockClock) -> None:
+    content = Content(8 * MIB)
+    async with seed_and_leech(content) as (seed, leech, topic):
+        offer(seed, content).vouchers = [seed.identity, leech.identity]
+        heard(topic)
+        topic.say(NeedClaims(content.key, ((2, 3), (9, 1))), seed.id)
+        await trio.sleep(1)
+        said = [event for event in heard(topic) if isinstance(event, PeerMessage)]
+        claims = [event.message for event in said if isinstance(event.message, Claims)]
+        assert [(event.peer, event.signer) for event in said] == 2 * [(seed.id, seed.id)] + 2 * [
+            (seed.id, leech.id)
+        ]
+        assert [(claim.first, len(claim.digests)) for claim in claims] == [(2, 3), (9, 1)] * 2
+        assert claims[0].digests[0] == content.digest(2)
+
+
+async def test_a_false_signature_ends_the_friendship(autojump_clock: MockClock) -> None:
+    content = Content(8 * MIB)
+    async with seed_and_leech(content) as (seed, leech, topic):
+        heard(topic)
+        with seed.exchange.join(content.key, content.digest) as other:
+            forged = Claims(content.key, 0, (content.digest(0),), False, seed.identity.public_key, bytes(64))
+            other.say(forged, leech.id)
+            await trio.sleep(1)
+        assert heard(topic)[-1] == PeerGone(seed.id)
+        await trio.sleep(20)
+        assert not leech.linked
+
+
+async def test_a_lost_link_is_told_once_and_a_new_one_begins_anew(autojump_clock: MockClock) -> None:
+    content = Content(1000)
+    lan = MemoryNetwork()
+    async with seed_and_leech(content, lan) as (seed, leech, topic):
+        first = heard(topic)
+        lan.break_streams(seed.host, leech.host)
+        await trio.sleep(5)
+        assert heard(topic) == [PeerGone(seed.id), *first]
+
+
+async def test_a_transfer_that_falls_behind_slows_its_peers_down(autojump_clock: MockClock) -> None:
+    content = Content(1000)
+    async with seed_and_leech(content) as (seed, leech, topic):
+        with seed.exchange.join(content.key, content.digest) as other:
+            await trio.sleep(1)
+            heard(topic)
+            for number in range(3 * EVENTS_ROOM):
+                other.say(Lease(content.key, True, number))
+            await trio.sleep(10)
+            assert topic.events.statistics().current_buffer_used <= EVENTS_ROOM + 1
+            said: list[object] = []
+            while len(said) < 3 * EVENTS_ROOM:
+                said += [event.message.fetched for event in heard(topic)]  # type: ignore[union-attr]  # all are leases
+                await trio.sleep(0.1)
+            assert said == list(range(3 * EVENTS_ROOM))
+            assert leech.linked
+
+
+async def test_one_transfer_a_topic(autojump_clock: MockClock) -> None:
+    async with nodes(MemoryNetwork(), 1) as (one,):
+        key = SnapshotKey(bytes(32))
+        with one.exchange.join(key, lambda _: None), pytest.raises(RuntimeError):
+            one.exchange.join(key, lambda _: None).__enter__()
+
+
+# --- chunks ---------------------------------------------------------------------------------------
+
+
+async def test_more_than_a_window_of_small_chunks(autojump_clock: MockClock) -> None:
+    content = Content(*range(1, 2 * WINDOW + 100))
+    async with seed_and_leech(content) as (seed, _, topic):
+        inbox = Inbox()
+        await topic.source(seed.id).fetch(range(content.layout.total), inbox.deliver)
+        assert inbox.chunks == {chunk: content.chunk(chunk) for chunk in range(content.layout.total)}
+
+
+async def test_what_is_refused_fails_after_the_rest_has_come(autojump_clock: MockClock) -> None:
+    content = Content(8 * MIB)
+    async with seed_and_leech(content) as (seed, _, topic):
+        offer(seed, content).have = 0b1011
+        inbox = Inbox()
+        with pytest.raises(SourceFailed, match="refused 2") as failed:
+            await topic.source(seed.id).fetch([0, 1, 2, 3, 9], inbox.deliver)
+        assert not failed.value.lasting
+        assert sorted(inbox.chunks) == [0, 1, 3]
+
+
+async def test_a_window_full_of_refusals_does_not_hang(autojump_clock: MockClock) -> None:
+    content = Content(*range(1, 3 * WINDOW))
+    async with seed_and_leech(content) as (seed, _, topic):
+        offer(seed, content).have = 1 << (3 * WINDOW - 2)
+        inbox = Inbox()
+        with pytest.raises(SourceFailed, match="refused"):
+            await topic.source(seed.id).fetch(range(content.layout.total), inbox.deliver)
+        assert list(inbox.chunks) == [3 * WINDOW - 2]
+
+
+async def test_a_topic_that_is_gone_is_refused(autojump_clock: MockClock) -> None:
+    content = Content(8 * MIB)
+    async with seed_and_leech(content) as (seed, _, topic):
+        del seed.shelf.offers[content.key]
+        with pytest.raises(SourceFailed, match="refused 8"):
+            await topic.source(seed.id).fetch(range(8), unwanted)
+
+
+async def test_a_chunk_is_sent_only_with_the_digest_asked_for(autojump_clock: MockClock) -> None:
+    content = Content(8 * MIB)
+    async with nodes(MemoryNetwork(), 2) as (seed, leech):
+        seed.shelf.add(Offer(content, everything(content.layout.total)))
+        leech.shelf.add(Offer(content, 0))
+        leech.sees(seed)
+
+        def digest_of(chunk: int) -> ChunkDigest | None:
+            return [content.digest(0), None, ChunkDigest(bytes(32))][chunk]
+
+        with leech.exchange.join(content.key, digest_of) as topic:
+            await trio.sleep(3)
+            inbox = Inbox()
+            with pytest.raises(SourceFailed):
+                await topic.source(seed.id).fetch([0, 1, 2], inbox.deliver)
+            assert sorted(inbox.chunks) == [0, 1]
+
+
+async def test_a_broken_link_fails_the_order_at_once(autojump_clock: MockClock) -> None:
+    content = Content(64 * MIB)
+    lan = MemoryNetwork(latency=0.01)
+    async with seed_and_leech(content, lan) as (seed, leech, topic), trio.open_nursery() as nursery:
+        inbox = Inbox()
+
+        async def pull_the_plug() -> None:
+            await inbox.has(5)
+            lan.break_streams(seed.host, leech.host)
+
+        nursery.start_soon(pull_the_plug)
+        start = trio.current_time()
+        with pytest.raises(SourceFailed):
+            await topic.source(seed.id).fetch(range(content.layout.total), inbox.deliver)
+        assert trio.current_time() - start < 2
+        assert 5 <= len(inbox.chunks) < 40
+
+
+async def test_a_link_lost_while_an_order_opens_the_bulk_connection_is_no_offence(
+    autojump_clock: MockClock,
+) -> None:
+    """Else the scheduler would leave the peer alone for minutes after it is back."""
+    content = Content(8 * MIB)
+    lan = MemoryNetwork()
+    async with seed_and_leech(content, lan) as (seed, leech, topic), trio.open_nursery() as nursery:
+        for bulk in leech.exchange.bulks(seed.id):
+            bulk.link.cut("for the test")
+        failures: list[SourceFailed] = []
+
+        async def order() -> None:
+            with pytest.raises(SourceFailed) as failed:
+                await topic.source(seed.id).fetch(range(8), unwanted)
+            failures.append(failed.value)
+
+        lan.cut(seed.host)
+        nursery.start_soon(order)
+        await trio.testing.wait_all_tasks_blocked()
+        leech.exchange.distrust(seed.id, 0)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [failure.lasting for failure in failures] == [False]
+
+
+async def test_a_peer_that_stops_sending_fails_the_order(autojump_clock: MockClock) -> None:
+    content = Content(8 * MIB)
+    async with seed_and_leech(content) as (seed, leech, topic):
+
+        async def stuck(chunk: int, digest: ChunkDigest | None) -> None:
+            await trio.sleep_forever()
+
+        offer(seed, content).read = stuck  # type: ignore[method-assign]  # a disk that hangs
+        start = trio.current_time()
+        with pytest.raises(SourceFailed, match="stopped sending"):
+            await topic.source(seed.id).fetch([0], unwanted)
+        assert STALL_SECONDS <= trio.current_time() - start <= 1.5 * STALL_SECONDS
+        assert leech.linked
+
+
+async def test_a_lost_bulk_connection_is_opened_again(autojump_clock: MockClock) -> None:
+    content = Content(8 * MIB)
+    lan = MemoryNetwork()
+    async with seed_and_leech(content, lan) as (seed, leech, topic):
+        for number in range(3):
+            inbox = Inbox()
+            await topic.source(seed.id).fetch([number], inbox.deliver)
+            assert list(inbox.chunks) == [number]
+            for bulk in leech.exchange.bulks(seed.id):
+                bulk.link.cut("for the test")
+            await trio.sleep(0.01 * number)
+
+
+async def test_an_order_that_is_cancelled_is_called_off(autojump_clock: MockClock) -> None:
+    content = Content(64 * MIB)
+    async with seed_and_leech(content, MemoryNetwork(latency=0.01)) as (seed, leech, topic):
+        source = topic.source(seed.id)
+        inbox = Inbox()
+        with trio.move_on_after(0.1):
+            await source.fetch(range(content.layout.total), inbox.deliver)
+        had = dict(inbox.chunks)
+        await trio.sleep(5)
+        reads = len(offer(seed, content).reads)
+        assert len(had) <= reads < content.layout.total / 2
+        assert inbox.chunks == had
+        again = Inbox()
+        await source.fetch(range(content.layout.total), again.deliver)
+        assert len(again.chunks) == content.layout.total
+        assert leech.linked
+
+
+async def test_an_order_repeated_at_once_is_had_in_full(autojump_clock: MockClock) -> None:
+    """Parts of what was called off are still arriving when the same chunks are asked for again."""
+    content = Content(40_000 * 1024 * 1024 // 1024 // 1024, 6 * MIB)
+    async with seed_and_leech(content, MemoryNetwork(latency=0.003)) as (seed, leech, topic):
+        source = topic.source(seed.id)
+        for pause in range(12):
+            inbox = Inbox()
+            with trio.move_on_after(0.004 * pause):
+                await source.fetch(range(content.layout.total), inbox.deliver)
+        inbox = Inbox()
+        await source.fetch(range(content.layout.total), inbox.deliver)
+        assert inbox.chunks == {chunk: content.chunk(chunk) for chunk in range(content.layout.total)}
+        assert leech.linked
+
+
+async def test_some_chunks_of_an_order_can_be_withdrawn(autojump_clock: MockClock) -> None:
+    content = Content(8 * MIB)
+    async with seed_and_leech(content) as (seed, _, topic), trio.open_nursery() as nursery:
+        source = topic.source(seed.id)
+        inbox = Inbox()
+
+        async def fetch() -> None:
+            await source.fetch(range(32), inbox.deliver)
+
+        nursery.start_soon(fetch)
+        await trio.testing.wait_all_tasks_blocked()
+        source.withdraw(range(4, 40))
+        await trio.sleep(1)
+        assert not nursery.child_tasks
+        assert set(range(4)) <= set(inbox.chunks) <= set(range(20))
+
+
+async def test_two_orders_for_the_same_chunk_both_get_it(autojump_clock: MockClock) -> None:
+    content = Content(8 * MIB)
+    async with seed_and_leech(content) as (seed, _, topic), trio.open_nursery() as nursery:
+        inboxes = [Inbox(), Inbox()]
+        for inbox in inboxes:
+            nursery.start_soon(topic.source(seed.id).fetch, range(8), inbox.deliver)
+        await trio.sleep(2)
+        assert [sorted(inbox.chunks) for inbox in inboxes] == [list(range(8))] * 2
+        assert sorted(offer(seed, content).reads) == list(range(8))
+
+
+async def test_a_receiver_that_is_slow_slows_the_sender_down(autojump_clock: MockClock) -> None:
+    content = Content(64 * MIB)
+    async with seed_and_leech(content) as (seed, _, topic):
+        delivered = 0
+
+        async def slow(source: Source, chunk: int, data: object) -> None:
+            nonlocal delivered
+            delivered += 1
+            await trio.sleep(1)
+
+        with trio.move_on_after(60):
+            await topic.source(seed.id).fetch(range(content.layout.total), slow)
+        assert 59 <= delivered <= 61
+        assert len(offer(seed, content).reads) <= delivered + 24
+
+
+async def test_an_error_of_the_receiver_is_the_callers(autojump_clock: MockClock) -> None:
+    content = Content(8 * MIB)
+    async with seed_and_leech(content) as (seed, leech, topic):
+
+        async def full(source: Source, chunk: int, data: object) -> None:
+            raise OSError("disk full")
+
+        with pytest.raises(OSError, match="disk full"):
+            await topic.source(seed.id).fetch(range(8), full)
+        assert leech.linked
+        inbox = Inbox()
+        await topic.source(seed.id).fetch(range(8), inbox.deliver)
+        assert len(inbox.chunks) == 8
+
+
+async def test_both_ways_at_once_over_one_connection(autojump_clock: MockClock) -> None:
+    content = Content(8 * MIB)
+    lan = MemoryNetwork()
+    async with nodes(lan, 2) as (one, two):
+        one.shelf.add(Offer(content, 0x0000FFFF))
+        two.shelf.add(Offer(content, 0xFFFF0000))
+        one.sees(two)
+        with (
+            one.exchange.join(content.key, content.digest) as a,
+            two.exchange.join(content.key, content.digest) as b,
+        ):
+            await trio.sleep(3)
+            upper, lower = Inbox(), Inbox()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(a.source(two.id).fetch, range(16, 32), upper.deliver)
+                nursery.start_soon(b.source(one.id).fetch, range(16), lower.deliver)
+            assert (len(upper.chunks), len(lower.chunks)) == (16, 16)
+            assert len(lan.open_streams()) == 4  # two ends each of a control and a bulk connection
+
+
+async def test_the_side_that_was_dialled_can_order_too(autojump_clock: MockClock) -> None:
+    """It has never joined the topic with a transfer before, so no bulk connection has been opened."""
+    content = Content(8 * MIB)
+    async with nodes(MemoryNetwork(), 2) as (one, two):
+        one.shelf.add(Offer(content, everything(32)))
+        two.shelf.add(Offer(content, 0))
+        one.sees(two)
+        await trio.sleep(3)
+        inbox = Inbox()
+        with two.exchange.join(content.key, content.digest) as topic:
+            await topic.source(one.id).fetch(range(32), inbox.deliver)
+        assert len(inbox.chunks) == 32
+
+
+# --- manifests and names --------------------------------------------------------------------------
+
+
+async def test_a_name_is_looked_up_and_its_manifest_fetched(autojump_clock: MockClock) -> None:
+    content = Content(*range(1, 300))
+    async with nodes(MemoryNetwork(), 4) as made:
+        asker, *others = made
+        asker.sees(*others)
+        others[0].shelf.add(Offer(content, 0))
+        others[2].shelf.add(Offer(content, 0))
+        await trio.sleep(3)
+        start = trio.current_time()
+        found = await asker.exchange.lookup("hf", "model", "org/model", "main")
+        assert trio.current_time() - start < 0.1
+        commit = content.snapshot.commit
+        assert sorted(found) == sorted((node.id, content.key, commit) for node in (others[0], others[2]))
+        assert await asker.exchange.manifest(others[0].id, content.key) == content.snapshot.encoded
+        with pytest.raises(SourceFailed, match="does not have"):
+            await asker.exchange.manifest(others[1].id, content.key)
+        assert await asker.exchange.lookup("hf", "model", "org/model", "v2") == []
+        assert await asker.exchange.lookup("hf", "model", "x" * 10_000, "main") == []
+
+
+async def test_a_lookup_does_not_wait_for_the_silent(autojump_clock: MockClock) -> None:
+    content = Content(1000)
+    lan = MemoryNetwork()
+    async with nodes(lan, 3) as (asker, one, two):
+        asker.sees(one, two)
+        one.shelf.add(Offer(content, 0))
+        await trio.sleep(3)
+        lan.cut(two.host)
+        start = trio.current_time()
+        found = await asker.exchange.lookup("hf", "model", "org/model", "main", timeout=2)
+        assert [node for node, _, _ in found] == [one.id]
+        assert trio.current_time() - start == pytest.approx(2)
+
+
+async def test_nobody_to_ask(autojump_clock: MockClock) -> None:
+    async with nodes(MemoryNetwork(), 1) as (one,):
+        assert await one.exchange.lookup("hf", "model", "org/model", "main", timeout=1000) == []
+        assert trio.current_time() < 1
+
+
+async def test_a_false_manifest_is_found_out(autojump_clock: MockClock) -> None:
+    true, false = Content(1000, seed=1), Content(1000, seed=2)
+    async with nodes(MemoryNetwork(), 2) as (one, two):
+        one.sees(two)
+        await trio.sleep(1)
+        two.shelf.offers[true.key] = Offer(false, 0)
+        with pytest.raises(SourceFailed) as failed:
+            await one.exchange.manifest(two.id, true.key)
+        assert failed.value.lasting
+        await trio.sleep(10)
+        assert not one.linked
+
+
+class Paced:
+    """A limiter that lets so many bytes a second pass."""
+
+    def __init__(self, rate: float, clock: Callable[[], float] = trio.current_time) -> None:
+        self.rate = rate
+        self.largest = 0
+
+    async def take(self, amount: int) -> None:
+        self.largest = max(self.largest, amount)
+        await trio.sleep(amount / self.rate)
+
+
+async def test_uploads_keep_their_rate_in_small_frames(autojump_clock: MockClock) -> None:
+    content = Content(4 * MIB)
+    pace = Paced(MIB)
+    async with seed_and_leech(content, upload=pace) as (seed, _, topic):
+        start = trio.current_time()
+        await topic.source(seed.id).fetch(range(16), Inbox().deliver)
+        assert trio.current_time() - start == pytest.approx(4, abs=0.2)
+        assert pace.largest == 64 * 1024
+
+
+async def test_downloads_keep_their_rate(autojump_clock: MockClock) -> None:
+    content = Content(4 * MIB)
+    async with seed_and_leech(content, download=Paced(MIB)) as (seed, _, topic):
+        start = trio.current_time()
+        await topic.source(seed.id).fetch(range(16), Inbox().deliver)
+        assert 2.5 <= trio.current_time() - start <= 4.2

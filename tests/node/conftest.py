@@ -1,0 +1,13 @@
+"""Tests of whole nodes run alike each time."""
+
+from __future__ import annotations
+
+import pytest
+import trio._core._run as scheduling
+
+
+@pytest.fixture(autouse=True)
+def _same_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trio shuffles tasks that are ready; from a fixed seed, and beginning from a fixed order, here."""
+    monkeypatch.setattr(scheduling, "_ALLOW_DETERMINISTIC_SCHEDULING", True)
+    scheduling._r.seed(1)

@@ -1,0 +1,121 @@
+"""Nodes that misbehave, disks that fill up: what a scenario puts round the parts of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+from protocol.chunks import Bytes, Chunk
+from protocol.ids import ChunkDigest, NodeId, SnapshotKey
+from protocol.manifest import Blob, Layout
+from protocol.messages import Claims, Ranges
+from swarm.errors import StoreError
+from swarm.exchange.interfaces import Catalog, Served
+from swarm.sources import Source
+from swarm.store import Store
+from tests.node.lan import flipped
+
+
+class Wrapped:
+    """A catalog that hands on what another says."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def open(self, topic: SnapshotKey) -> Served | None:
+        return await self._catalog.open(topic)
+
+    async def lookup(
+        self, hub: str, repo_type: str, repo: str, revision: str
+    ) -> tuple[SnapshotKey, str] | None:
+        return await self._catalog.lookup(hub, repo_type, repo, revision)
+
+
+class FlipsBytes(Wrapped):
+    """Sends every chunk with a byte changed."""
+
+    async def open(self, topic: SnapshotKey) -> Served | None:
+        served = await self._catalog.open(topic)
+        return Flipping(served) if served else None
+
+
+class Flipping:
+    """A topic served by a liar."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+
+    @property
+    def layout(self) -> Layout:
+        return self._served.layout
+
+    @property
+    def wants(self) -> bool:
+        return self._served.wants
+
+    @property
+    def can_fetch(self) -> bool:
+        return self._served.can_fetch
+
+    @property
+    def have(self) -> int:
+        return self._served.have
+
+    @property
+    def manifest(self) -> bytes:
+        return self._served.manifest
+
+    def claims(self, ranges: Ranges) -> Iterable[Claims]:
+        return self._served.claims(ranges)
+
+    async def read(self, chunk: int, digest: ChunkDigest | None) -> Bytes | None:
+        data = await self._served.read(chunk, digest)
+        return flipped(data) if data else None
+
+
+class Overheard:
+    """Notes which topics the exchange had to answer for."""
+
+    def __init__(self) -> None:
+        self.topics: list[SnapshotKey] = []
+
+    def wrap(self, catalog: Catalog) -> Catalog:
+        noting = self.topics
+
+        class Noting(Wrapped):
+            async def open(self, topic: SnapshotKey) -> Served | None:
+                noting.append(topic)
+                return await super().open(topic)
+
+        return Noting(catalog)
+
+
+@contextmanager
+def approves_all(store: Store) -> Iterator[None]:
+    """The node takes every blob of several chunks for the publisher's, whatever it holds."""
+
+    async def commit(blob: Blob) -> Path:
+        return store.path(blob)
+
+    with patch.object(store, "commit", commit):
+        yield
+
+
+@contextmanager
+def fills_up(store: Store, *, after: int) -> Iterator[None]:
+    """The disk takes so many chunks and then no more."""
+    put, left = store.put, after
+
+    async def put_if_room(
+        blob: Blob, index: int, chunk: Chunk, source: Source, voucher: NodeId | None
+    ) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise StoreError("The disk is full.")
+        await put(blob, index, chunk, source, voucher)
+
+    with patch.object(store, "put", put_if_room):
+        yield

@@ -1,0 +1,65 @@
+"""The node's keys on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from swarm.errors import StoreError
+from swarm.node import identity
+
+
+def test_made_once_and_then_the_same(tmp_path: Path) -> None:
+    first = identity.load(tmp_path)
+    again = identity.load(tmp_path)
+    assert (first.node_id, first.noise_public) == (again.node_id, again.noise_public)
+    assert [path.name for path in tmp_path.iterdir()] == ["identity"]
+
+
+def test_two_homes_are_two_nodes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    assert identity.load(tmp_path / "a").node_id != identity.load(tmp_path / "b").node_id
+
+
+def test_for_its_owner_only(tmp_path: Path) -> None:
+    identity.load(tmp_path)
+    assert (tmp_path / "identity").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_keys_that_others_may_read_are_refused(tmp_path: Path, mode: int) -> None:
+    identity.load(tmp_path)
+    (tmp_path / "identity").chmod(mode)
+    with pytest.raises(StoreError, match="can be read by others") as caught:
+        identity.load(tmp_path)
+    assert "chmod 600" in caught.value.advice
+
+
+@pytest.mark.parametrize("text", ["", "00", "zz\nzz\n", f"{'00' * 32}\n", f"{'00' * 31}\n{'00' * 32}\n"])
+def test_damaged_keys(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "identity"
+    path.write_text(text)
+    path.chmod(0o600)
+    with pytest.raises(StoreError, match="is damaged"):
+        identity.load(tmp_path)
+
+
+def test_a_home_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be used"):
+        identity.load(tmp_path / "nowhere")
+
+
+def test_a_leftover_of_a_crash_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getpid", lambda: 7)
+    (tmp_path / ".identity.7").write_text("half")
+    identity.load(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["identity"]
+
+
+def test_two_that_start_at_once_agree(tmp_path: Path) -> None:
+    path = tmp_path / "identity"
+    first = identity.load(tmp_path)
+    identity._create(path)
+    assert identity.load(tmp_path).node_id == first.node_id

@@ -1,0 +1,170 @@
+"""Which transfers run, who shares them, and what peers may have of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+from protocol.bits import everything
+from protocol.limits import KIB
+from swarm.exchange.exchange import Exchange
+from swarm.node import transfers as module
+from swarm.node.transfers import Transfers
+from swarm.store import Store, open_store
+from tests.exchange.memory import MemoryNetwork
+from tests.exchange.nodes import PORT, Content, entropy
+from tests.node.lan import Hub, Line
+from tests.transfer.parts import ME, HeldWorkers
+
+CONTENT = Content(2 * 256 * KIB, 50)
+FILES = CONTENT.snapshot.files
+SNAPSHOT, KEY = CONTENT.snapshot, CONTENT.key
+
+
+class House:
+    def __init__(self, store: Store, transfers: Transfers, workers: HeldWorkers) -> None:
+        self.store = store
+        self.transfers = transfers
+        self.workers = workers
+
+    async def get(self, line: Line | None, *, public: bool = True) -> None:
+        await self.store.remember(SNAPSHOT, public=public, revisions=["main"])
+        async with self.transfers.use(SNAPSHOT, line, public=public) as transfer:
+            await transfer.want(FILES)
+
+
+@asynccontextmanager
+async def house(root: Path) -> AsyncIterator[House]:
+    workers = HeldWorkers()
+    async with open_store(root, workers) as store, trio.open_nursery() as nursery:
+        transfers = Transfers(store, ME, workers, lambda: 0.0)
+        network = MemoryNetwork().host("10.0.0.1")
+        exchange = Exchange(ME, network, transfers, port=PORT, agent="test", entropy=entropy(1))
+        await nursery.start(exchange.run)
+        transfers.start(nursery, exchange)
+        yield House(store, transfers, workers)
+        nursery.cancel_scope.cancel()
+
+
+async def test_users_share_a_transfer_and_the_last_one_ends_it(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    line = Line(Hub(CONTENT))
+    async with house(tmp_path) as at:
+        async with at.transfers.use(SNAPSHOT, line, public=True) as one:
+            async with at.transfers.use(SNAPSHOT, None, public=True) as two:
+                assert one is two
+            assert at.transfers.is_running(KEY)
+            await one.want(FILES)
+        assert not at.transfers.is_running(KEY)
+        await trio.testing.wait_all_tasks_blocked()
+    assert line.closed
+
+
+async def test_a_new_transfer_waits_until_the_old_one_has_left_its_topic(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The old one may be in the middle of hashing, which nothing interrupts."""
+    hub = Hub(CONTENT)
+    async with house(tmp_path) as at, trio.open_nursery() as nursery:
+        with trio.CancelScope() as first:
+            async with at.transfers.use(SNAPSHOT, Line(hub), public=True) as old:
+                nursery.start_soon(old.want, FILES[:1])
+                await hub.reached(0.4)
+                at.workers.holding = True
+                await trio.sleep(1)
+                first.cancel()
+        nursery.cancel_scope.shield = True
+        nursery.start_soon(at.get, Line(hub))
+        await trio.sleep(1)
+        assert not at.transfers.is_running(KEY)
+        at.workers.let_go()
+        await trio.sleep(5)
+        assert all(state.complete for state in (await at.store.held(file.blob for file in FILES)).values())
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("attempt", range(6))
+async def test_a_transfer_can_be_used_as_soon_as_it_is_had(
+    tmp_path: Path, autojump_clock: MockClock, attempt: int
+) -> None:
+    """All chunks are there and only the commit is missing: it begins at once, whoever trio lets run first."""
+    async with house(tmp_path) as at:
+        async with at.transfers.use(SNAPSHOT, Line(Hub(CONTENT)), public=True) as transfer:
+            transfer._commit_if_whole = lambda blob: None  # type: ignore[method-assign]  # as if killed then
+            with trio.move_on_after(10):
+                await transfer.want(FILES)
+        await at.get(None)
+
+
+async def test_a_transfer_that_cannot_be_opened_leaves_nothing_behind(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with house(tmp_path) as at:
+        at.workers.holding = True
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(at.get, None)
+                await trio.sleep(1)
+                at.workers.let_go()
+                scope.cancel()
+        assert not at.transfers.is_running(KEY)
+        await at.get(Line(Hub(CONTENT)))
+
+
+async def test_what_was_fetched_goes_on_being_served(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with house(tmp_path) as at:
+        assert await at.transfers.open(KEY) is None
+        await at.get(Line(Hub(CONTENT)))
+        served = await at.transfers.open(KEY)
+        assert served is not None
+        assert (served.have, served.wants, served.can_fetch) == (everything(3), False, False)
+        assert await served.read(0, CONTENT.digest(0)) == CONTENT.chunk(0)
+        assert await at.transfers.lookup("hf", "model", "org/model", "main") == (KEY, SNAPSHOT.commit)
+        at.transfers.forget(KEY)
+        await at.store.remove("hf", "model", "org/model")
+        assert await at.transfers.open(KEY) is None
+
+
+async def test_what_an_earlier_process_fetched_is_served(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with house(tmp_path) as at:
+        await at.get(Line(Hub(CONTENT)))
+    async with house(tmp_path) as at:
+        served = await at.transfers.open(KEY)
+        assert served is not None
+        assert served.have == everything(3)
+        assert await at.transfers.open(KEY) is served
+
+
+async def test_what_takes_a_token_is_nobodys_business(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with house(tmp_path) as at:
+        await at.store.remember(SNAPSHOT, public=False, revisions=["main"])
+        async with at.transfers.use(SNAPSHOT, Line(Hub(CONTENT)), public=False) as transfer:
+            assert await at.transfers.open(KEY) is None
+            await transfer.want(FILES)
+        assert await at.transfers.open(KEY) is None
+        assert await at.transfers.lookup("hf", "model", "org/model", "main") is None
+
+
+async def test_few_snapshots_are_kept_open(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_OPEN", 2)
+    async with house(tmp_path) as at:
+        keys = []
+        for seed in range(3):
+            other = Content(5, seed=seed).snapshot
+            keys.append(other.key)
+            await at.store.remember(other, public=True)
+        first = await at.transfers.open(keys[0])
+        await at.transfers.open(keys[1])
+        assert await at.transfers.open(keys[0]) is first
+        await at.transfers.open(keys[2])
+        assert await at.transfers.open(keys[0]) is first
+        assert list(at.transfers._opened) == [keys[2], keys[0]]

@@ -1,0 +1,57 @@
+"""docs/protocol.md says what the code does: every message, field, limit and chunk length."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from protocol import limits
+from protocol.announce import SERVICE_TYPE
+from protocol.handshake import PROLOGUE
+from protocol.messages import BULK, CONTROL, Checked
+from protocol.signing import CLAIMS_DOMAIN, STATIC_KEY_DOMAIN
+from protocol.state import State
+
+TEXT = Path(__file__).parents[2].joinpath("docs", "protocol.md").read_text(encoding="utf-8")
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in TEXT.splitlines()
+    if line.startswith("|")
+]
+
+
+@pytest.mark.parametrize(("number", "kind"), (dict(CONTROL) | dict(BULK)).items(), ids=str)
+def test_every_message_with_its_fields_in_order(number: int, kind: type[Checked]) -> None:
+    [fields] = [row[2] for row in ROWS if row[:2] == [str(number), kind.__name__]]
+    outer = re.sub(r"`\[.*\]`", "", fields)
+    assert re.findall(r"(\w+): ", outer) == [name for name in kind.__slots__ if name != "payload"]
+
+
+def test_no_message_that_is_not_there() -> None:
+    documented = {
+        int(row[0])
+        for row in ROWS
+        if row[0].isdigit() and len(row) == 4 and row[1].isalpha() and row[1][0].isupper()
+    }
+    assert documented == {*CONTROL, *BULK}
+
+
+def test_every_limit_with_its_value() -> None:
+    no_limits = {"KIB", "MIB", "GIB", "PROTOCOL_VERSION", "DEFAULT_PORT"}
+    constants = {
+        name: value for name, value in vars(limits).items() if name.isupper() and name not in no_limits
+    }
+    documented = {
+        row[0]: int(row[1]) for row in ROWS if row[0].startswith("MAX_") or row[0].startswith("REKEY")
+    }
+    assert documented == constants
+
+
+@pytest.mark.parametrize(
+    "text",
+    [SERVICE_TYPE, PROLOGUE.decode(), CLAIMS_DOMAIN.decode(), STATIC_KEY_DOMAIN.decode(), *State.__members__],
+)
+def test_every_fixed_text(text: str) -> None:
+    assert text in TEXT

@@ -1,0 +1,262 @@
+"""Snapshots: one key for one content, no path that leaves its folder, and every chunk in its place."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+from blake3 import blake3
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol import codec, limits
+from protocol.chunks import WrongBytes
+from protocol.codec import BadEncoding
+from protocol.limits import GIB, KIB, MIB
+from protocol.manifest import (
+    MAX_SIZE,
+    BadManifest,
+    Blob,
+    File,
+    Layout,
+    Snapshot,
+    check_path,
+    check_paths,
+    decode_snapshot,
+)
+from tests.protocol.strategies import values
+
+
+def blob(number: int, size: int = 5) -> Blob:
+    return Blob("sha256", number.to_bytes(32, "big"), size)
+
+
+EMPTY = Blob("git-sha1", bytes.fromhex("e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"), 0)
+SNAPSHOT = Snapshot(
+    "hf",
+    "model",
+    "org/name",
+    "c" * 40,
+    (File("config.json", EMPTY), File("a/b.safetensors", blob(1, 3 * GIB)), File("a/copy", blob(1, 3 * GIB))),
+)
+ROWS = [
+    ["a/b.safetensors", "sha256", blob(1).digest, 3 * GIB],
+    ["a/copy", "sha256", blob(1).digest, 3 * GIB],
+    ["config.json", "git-sha1", EMPTY.digest, 0],
+]
+
+
+def test_golden_encoding_and_key() -> None:
+    assert SNAPSHOT.encoded == codec.encode(["hf", "model", "org/name", "c" * 40, ROWS])
+    assert SNAPSHOT.key == blake3(SNAPSHOT.encoded).digest()
+    assert SNAPSHOT.key.hex() == "6aae786a71881d4b98968977b52568281c83c8e3bc286e88c91dc5bd6de8de54"
+
+
+def test_what_was_encoded_is_decoded() -> None:
+    assert decode_snapshot(SNAPSHOT.encoded) == SNAPSHOT
+    assert decode_snapshot(memoryview(SNAPSHOT.encoded)).key == SNAPSHOT.key
+
+
+def test_the_order_of_files_does_not_matter() -> None:
+    assert replace(SNAPSHOT, files=SNAPSHOT.files[::-1]).key == SNAPSHOT.key
+
+
+def test_files_sort_by_the_bytes_of_their_paths() -> None:
+    names = ["é", "z", "\U0001f600", "\uffee"]
+    snapshot = replace(SNAPSHOT, files=tuple(File(name, EMPTY) for name in names))
+    assert [file.path for file in snapshot.files] == sorted(names, key=str.encode)
+
+
+def test_a_user_sees_duplicates_twice_and_the_layout_once() -> None:
+    assert SNAPSHOT.size == 6 * GIB
+    assert SNAPSHOT.layout.total == 3 * KIB
+    assert SNAPSHOT.layout.blobs == (blob(1, 3 * GIB), EMPTY)
+
+
+BAD_PATHS = {
+    "empty": "",
+    "absolute": "/etc/passwd",
+    "upwards": "../x",
+    "upwards inside": "a/../../x",
+    "upwards at the end": "a/..",
+    "here": "./a",
+    "a double slash": "a//b",
+    "a slash at the end": "a/",
+    "NUL": "a\0b",
+    "a line break": "a\nb",
+    "delete": "a\x7f",
+    "a backslash": "..\\x",
+    "a surrogate": "a\ud800",
+    "a device": "con",
+    "a device with an ending": "dir/NUL.txt",
+    "a device with a blank": "aux .h",
+    "a numbered device": "COM1",
+    "a long part": "x" * 256,
+    "a long part in bytes": "é" * 128,
+    "a long path": "/".join(["x" * 200] * 21),
+    "a deep path": "/".join("x" * 65),
+}
+
+
+@pytest.mark.parametrize("path", BAD_PATHS.values(), ids=BAD_PATHS.keys())
+def test_a_path_that_leaves_its_folder_or_means_something_else(path: str) -> None:
+    with pytest.raises(BadManifest):
+        check_path(path)
+    with pytest.raises(BadManifest):
+        replace(SNAPSHOT, files=(File(path, EMPTY),))
+    with pytest.raises(BadManifest):
+        replace(SNAPSHOT, repo=path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["a", "a/b", "...", "..a", "é/模型.bin", "x" * 255, "console", "a:b", "nul-1", "/".join("x" * 64), "a b"],
+)
+def test_a_path_that_is_fine(path: str) -> None:
+    check_path(path)
+
+
+CLASHES = {
+    "twice the same": ["a", "a"],
+    "but for case": ["README.md", "readme.md"],
+    "but for case of folders": ["A/x", "a/y"],
+    "but for case of folders far up": ["m/A/x/1", "m/a/y/1"],
+    "a file and a folder": ["a", "a/b"],
+    "a folder and a file": ["a/b", "a"],
+    "a file and a folder but for case": ["a/B/c", "a/b"],
+    "a sharp s": ["straße", "STRASSE"],
+}
+
+
+@pytest.mark.parametrize("paths", CLASHES.values(), ids=CLASHES.keys())
+def test_paths_that_clash(paths: list[str]) -> None:
+    with pytest.raises(BadManifest):
+        check_paths(paths)
+    with pytest.raises(BadManifest):
+        replace(SNAPSHOT, files=tuple(File(path, EMPTY) for path in paths))
+
+
+def test_paths_that_do_not_clash() -> None:
+    check_paths(["a/b/c", "a/b/d", "b/a", "a/c", "c/b/c", "a.b", "ab"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hub": ""},
+        {"hub": ".."},
+        {"hub": "a/b"},
+        {"commit": ""},
+        {"commit": "../../x"},
+        {"commit": "a/b"},
+        {"commit": "\ud800"},
+        {"repo": "/".join(["x" * 128] * 4) + "y"},
+        {"repo_type": "kernel"},
+        {"files": (File("a", blob(1, 5)), File("b", blob(1, 6)))},
+        {"files": (File("a", blob(1, MAX_SIZE)),)},
+    ],
+    ids=repr,
+)
+def test_snapshots_that_break_a_rule(change: dict[str, object]) -> None:
+    with pytest.raises(BadManifest):
+        replace(SNAPSHOT, **change)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_too_many_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protocol.manifest.MAX_FILES", 2)
+    with pytest.raises(BadManifest, match="3 files"):
+        replace(SNAPSHOT, files=SNAPSHOT.files)
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        [],
+        ["hf", "model", "a", "c"],
+        ["hf", "model", "a", "c", ROWS, 1],
+        ["hf", "kernel", "a", "c", ROWS],
+        ["hf", "model", "a", "c", [["x", "sha256", bytes(31), 1]]],
+        ["hf", "model", "a", "c", [["x", "md5", bytes(16), 1]]],
+        ["hf", "model", "a", "c", [["x", "sha256", bytes(32), True]]],
+        ["hf", "model", "a", "c", [["x", "sha256", bytes(32), -1]]],
+        ["hf", "model", "a", "c", [["x", "sha256", bytes(32), MAX_SIZE + 1]]],
+        ["hf", "model", "a", "c", [["x", "sha256", bytes(32)]]],
+        ["hf", "model", "a", "c", [["../x", "sha256", bytes(32), 1]]],
+        ["hf", "model", "a", "c", ROWS[::-1]],
+        ["hf", "model", "a", "c", None],
+    ],
+    ids=repr,
+)
+def test_lists_that_are_no_manifest(encoded: list[object]) -> None:
+    with pytest.raises(BadManifest):
+        decode_snapshot(codec.encode(encoded))
+
+
+@given(st.lists(values, max_size=6).map(codec.encode) | st.binary(max_size=100))
+def test_anything_is_a_manifest_or_refused(data: bytes) -> None:
+    try:
+        snapshot = decode_snapshot(data)
+    except (BadManifest, BadEncoding):
+        return
+    assert snapshot.encoded == data
+
+
+def test_a_manifest_has_a_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert limits.MAX_MANIFEST == 256 * MIB
+    monkeypatch.setattr("protocol.manifest.MAX_MANIFEST", len(SNAPSHOT.encoded) - 1)
+    with pytest.raises(BadManifest, match="at most"):
+        decode_snapshot(SNAPSHOT.encoded)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "digest", "size"),
+    [("md5", bytes(16), 1), ("sha256", bytes(20), 1), ("git-sha1", bytes(32), 1), ("sha256", bytes(32), -1)],
+)
+def test_blobs_that_break_a_rule(algorithm: str, digest: bytes, size: int) -> None:
+    with pytest.raises(BadManifest):
+        Blob(algorithm, digest, size)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_blob_is_checked_as_its_publisher_does() -> None:
+    """Of git, the id of "hello\\n" as `git hash-object` says it."""
+    Blob("git-sha1", bytes.fromhex("ce013625030ba8dba906f756967f9e9ca394464a"), 6).check(b"hello\n")
+    Blob("sha256", hashlib.sha256(b"hello\n").digest(), 6).check(bytearray(b"hello\n"))
+    EMPTY.check(b"")
+    for data in (b"hello", b"Hello\n", b""):
+        with pytest.raises(WrongBytes):
+            Blob("sha256", hashlib.sha256(b"hello\n").digest(), 6).check(data)
+    with pytest.raises(WrongBytes):
+        Blob("sha256", hashlib.sha256(b"hello\n").digest(), 7).check(b"hello\n")
+
+
+def test_spans_of_a_blob() -> None:
+    large = blob(1, GIB + 1)
+    assert large.chunk_count == 1025
+    assert large.span(0) == (0, MIB)
+    assert large.span(1024) == (GIB, 1)
+    for index in (-1, 1025):
+        with pytest.raises(IndexError):
+            large.span(index)
+    with pytest.raises(IndexError):
+        EMPTY.span(0)
+
+
+sizes = st.lists(st.integers(0, 3 * MIB), max_size=8)
+
+
+@given(sizes)
+def test_every_chunk_has_its_place(lengths: list[int]) -> None:
+    layout = Layout(blob(number, size) for number, size in enumerate(lengths))
+    places = [(each, index) for each in layout.blobs for index in range(each.chunk_count)]
+    assert [layout.locate(chunk) for chunk in range(layout.total)] == places
+    for each in layout.blobs:
+        assert sum(layout.length(chunk) for chunk in layout.chunks_of(each)) == each.size
+    for chunk in (-1, layout.total):
+        with pytest.raises(IndexError):
+            layout.locate(chunk)
+
+
+def test_a_blob_of_another_snapshot_has_no_place() -> None:
+    with pytest.raises(KeyError):
+        SNAPSHOT.layout.chunks_of(blob(9))

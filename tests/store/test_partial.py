@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from protocol.chunks import Chunk
+from swarm.store.descriptors import Descriptors
+from swarm.store.layout import StoreLayout
+from swarm.store.partial import Partial
+from tests.store.samples import HUB, PEER, VOUCHER, sample
+
+BIG = sample(900_000)
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> StoreLayout:
+    layout = StoreLayout(tmp_path)
+    layout.create()
+    return layout
+
+
+def opened(layout: StoreLayout) -> Partial:
+    partial = Partial(BIG.blob, layout, Descriptors())
+    partial.load()
+    return partial
+
+
+class FullDisk:
+    """Stands for os.pwrite on a disk with room for `left` bytes."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self._pwrite = os.pwrite
+
+    def __call__(self, fd: int, data: memoryview, offset: int) -> int:
+        if not self.left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = self._pwrite(fd, data[: self.left], offset)
+        self.left -= written
+        return written
+
+
+@pytest.mark.parametrize("left", [0, 1000, BIG.blob.span(1)[1], BIG.blob.span(1)[1] + 20])
+def test_a_write_cut_short_by_a_full_disk_leaves_what_was_there(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    partial = opened(layout)
+    partial.put(0, BIG.chunk(0), PEER, VOUCHER)
+    disk = FullDisk(left)
+    monkeypatch.setattr(os, "pwrite", disk)
+    with pytest.raises(OSError, match="No space left"):
+        partial.put(1, BIG.chunk(1), HUB, None)
+    assert partial.held().bits == 0b1
+    assert opened(layout).held().bits == 0b1
+    disk.left = 1 << 30
+    for index in BIG.indexes:
+        partial.put(index, BIG.chunk(index), HUB, None)
+    again = opened(layout)
+    assert again.held().bits == 0b1111
+    assert again.sources() == {0: PEER, 1: HUB, 2: HUB, 3: HUB}
+
+
+@pytest.mark.parametrize("left", [0, 10])
+def test_a_blob_whose_journal_could_not_even_be_begun(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    partial = opened(layout)
+    disk = FullDisk(left)
+    monkeypatch.setattr(os, "pwrite", disk)
+    with pytest.raises(OSError, match="No space left"):
+        partial.put(0, BIG.chunk(0), PEER, None)
+    disk.left = 1 << 30
+    partial.put(0, BIG.chunk(0), PEER, None)
+    assert opened(layout).held().bits == 0b1
+
+
+def test_a_chunk_replaced_while_it_is_read_is_not_given_out(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial = opened(layout)
+    partial.put(0, Chunk.named(bytes(BIG.blob.span(0)[1])), PEER, None)
+    pread = os.pread
+
+    def replaced_meanwhile(fd: int, length: int, offset: int) -> bytes:
+        data = pread(fd, length, offset)
+        monkeypatch.setattr(os, "pread", pread)
+        partial.discard([0])
+        partial.put(0, BIG.chunk(0), HUB, None)
+        return data
+
+    monkeypatch.setattr(os, "pread", replaced_meanwhile)
+    assert partial.read(0) is None
+    assert partial.read(0) == BIG.part(0)
+
+
+def test_what_lies_after_the_sound_part_of_a_journal_is_cut_off(layout: StoreLayout) -> None:
+    partial = opened(layout)
+    for index in BIG.indexes:
+        partial.put(index, BIG.chunk(index), PEER, None)
+    journal = layout.journal(BIG.blob)
+    whole = journal.read_bytes()
+    record = 45 + 4
+    torn = bytearray(whole)
+    torn[-3 * record + 5] ^= 1
+    journal.write_bytes(torn)
+    second = opened(layout)
+    assert second.held().bits == 0b1
+    second.put(1, BIG.chunk(1), HUB, None)
+    assert opened(layout).sources() == {0: PEER, 1: HUB}
+
+
+def test_a_journal_without_its_data_counts_for_nothing(layout: StoreLayout) -> None:
+    opened(layout).put(0, BIG.chunk(0), PEER, None)
+    layout.data(BIG.blob).unlink()
+    partial = opened(layout)
+    assert partial.held().bits == 0
+    partial.put(1, BIG.chunk(1), HUB, None)
+    assert opened(layout).held().bits == 0b10
+
+
+def test_discards_are_remembered(layout: StoreLayout) -> None:
+    partial = opened(layout)
+    for index in BIG.indexes:
+        partial.put(index, BIG.chunk(index), PEER, None)
+    partial.discard([3, 1, 1])
+    assert partial.missing == BIG.blob.span(1)[1] + BIG.blob.span(3)[1]
+    assert opened(layout).held().bits == 0b101

@@ -1,0 +1,72 @@
+"""What peers say, as the scheduler is to see it."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol.limits import KIB
+from protocol.messages import Absent, Fetching, Have, HaveMap, Join, Lease, Leave, Lost
+from protocol.signing import attest
+from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicMessage
+from swarm.scheduler import events as ev
+from swarm.transfer.claims import ClaimBook
+from swarm.transfer.talk import to_events
+from tests.exchange.nodes import Content
+from tests.transfer.parts import ORIGIN, PEER
+
+CONTENT = Content(3 * 256 * KIB, 9)
+KEY, TOTAL = CONTENT.key, CONTENT.layout.total
+WHO = PEER.node_id
+
+
+def events(message: TopicMessage) -> list[ev.Event]:
+    return to_events(PeerMessage(WHO, message), ClaimBook(CONTENT.layout), 0, TOTAL)
+
+
+@pytest.mark.parametrize(
+    ("message", "event"),
+    [
+        (Join(KEY, True, False, True), ev.PeerJoined(WHO, True, False)),
+        (Absent(KEY), ev.PeerLeft(WHO)),
+        (Leave(KEY), ev.PeerLeft(WHO)),
+        (HaveMap(KEY, 1, b"\x03"), ev.PeerHas(WHO, 0b110)),
+        (HaveMap(KEY, 0, b"\xff\xff"), ev.PeerHas(WHO, 0b1111)),
+        (HaveMap(KEY, 3_999_999, b"\x01"), ev.PeerHas(WHO, 0)),
+        (Have(KEY, ((0, 2), (3, 1))), ev.PeerHas(WHO, 0b1011)),
+        (Lost(KEY, ((1, 1),)), ev.PeerLost(WHO, 0b10)),
+        (Fetching(KEY, ((2, 2),)), ev.PeerFetching(WHO, 0b1100)),
+        (Lease(KEY, True, 7), ev.PeerLease(WHO, True, 7)),
+    ],
+)
+def test_each_message(message: TopicMessage, event: ev.Event) -> None:
+    assert events(message) == [event]
+
+
+@pytest.mark.parametrize("kind", [Have, Lost, Fetching])
+def test_chunks_there_are_not_make_a_message_nothing(kind: type[Have] | type[Lost] | type[Fetching]) -> None:
+    assert events(kind(KEY, ((3, 2),))) == []
+
+
+def test_a_lost_link_is_a_peer_that_left() -> None:
+    assert to_events(PeerGone(WHO), ClaimBook(CONTENT.layout), 0, TOTAL) == [ev.PeerLeft(WHO)]
+
+
+def test_attestations_are_told_by_what_is_new_in_them() -> None:
+    book = ClaimBook(CONTENT.layout)
+    claims = attest(ORIGIN, KEY, 0, [CONTENT.digest(0), CONTENT.digest(1)], False)
+    message = PeerMessage(WHO, claims, ORIGIN.node_id)
+    assert to_events(message, book, 0b01, TOTAL) == [ev.Vouched(0b10)]
+    assert to_events(message, book, 0b01, TOTAL) == []
+
+
+def test_a_referee_that_leaves_makes_way() -> None:
+    book = ClaimBook(CONTENT.layout)
+    (blob, _) = CONTENT.layout.blobs
+    book.fail(blob)
+    for who in (PEER, ORIGIN):
+        claims = attest(who, KEY, 0, [CONTENT.digest(0)], True)
+        told = to_events(PeerMessage(WHO, claims, who.node_id), book, 0, TOTAL)
+        assert told == ([ev.Vouched(0b1)] if who is PEER else [])
+    to_events(PeerMessage(WHO, Leave(KEY)), book, 0, TOTAL)
+    claims = attest(ORIGIN, KEY, 1, [CONTENT.digest(1)], True)
+    assert to_events(PeerMessage(WHO, claims, ORIGIN.node_id), book, 0, TOTAL) == [ev.Vouched(0b10)]
