@@ -297,7 +297,7 @@ class Scheduler:
                 peer = self._peers.add(source)
                 self._peers.refused(peer, from_members(self._orders.pending(source)), now)
                 commands += self._call_off(source)
-        for node, bits in self._desk.mute(now):
+        for node, bits in self._desk.mute().items():
             if (peer_found := self._peers.get(node)) is not None:
                 self._peers.refused(peer_found, bits, now)
         return commands
@@ -455,7 +455,7 @@ class Scheduler:
             self._said_at + LEASE_SAY_SECONDS,
             self._peers.next_wake(),
             self._picker.next_wake(now),
-            self._desk.next_wake(now),
+            self._desk.next_wake(),
             self._upstream_pause,
             self._stuck.next_wake(),
         ]
