@@ -8,6 +8,7 @@ from blake3 import blake3
 from protocol.ids import NodeId
 from swarm.scheduler.lease import (
     LEASE_CLAIM_SECONDS,
+    LEASE_LEFT_SECONDS,
     LEASE_REST_SECONDS,
     LEASE_SILENT_SECONDS,
     LEASE_STALL_SECONDS,
@@ -169,8 +170,8 @@ def test_it_goes_on_when_the_better_one_leaves_meanwhile() -> None:
     lease = holding(SECOND, FIRST)
     lease.heard(FIRST, True, 6.0)
     lease.step(FETCHING, 6.0)
-    lease.left(FIRST)
-    assert not lease.step(FETCHING, 6.1)
+    lease.left(FIRST, 6.1)
+    assert not lease.step(FETCHING, 6.1 + LEASE_LEFT_SECONDS)
     assert state_of(lease) is State.HOLDING
 
 
@@ -182,16 +183,29 @@ def test_a_holder_is_not_moved_by_a_worse_one() -> None:
 
 
 @pytest.mark.parametrize(("me", "turns"), [(FIRST, 0), (SECOND, 1)])
-def test_when_the_holder_leaves_the_next_in_rank_goes_on_at_once(me: NodeId, turns: int) -> None:
+def test_when_the_holder_leaves_the_next_in_rank_goes_on_soon(me: NodeId, turns: int) -> None:
     other = SECOND if me == FIRST else FIRST
     lease = following(me, THIRD, other)
-    lease.left(THIRD)
-    lease.step(NEED, 30.0)
-    due = 30.0 + turns * LEASE_TURN_SECONDS
+    lease.left(THIRD, 2.0)
+    lease.step(NEED, 2.0)
+    assert lease.next_wake(2.0) == 2.0 + LEASE_LEFT_SECONDS
+    gone_at = 2.0 + LEASE_LEFT_SECONDS
+    lease.step(NEED, gone_at)
+    due = gone_at + turns * LEASE_TURN_SECONDS
     lease.step(NEED, due)
     assert state_of(lease) is State.CLAIMING
     lease.step(NEED, due + LEASE_CLAIM_SECONDS)
     assert state_of(lease) is State.HOLDING
+
+
+def test_a_holder_whose_link_is_made_anew_keeps_it() -> None:
+    lease = following(FIRST, THIRD, SECOND)
+    lease.announced(THIRD, 0b1, 1.0)
+    lease.left(THIRD, 2.0)
+    assert lease.under_way(2.5) == 0b1
+    lease.joined(THIRD, True)
+    lease.heard(THIRD, True, 2.5)
+    assert lease.origin(2.5 + LEASE_LEFT_SECONDS) == THIRD
 
 
 def test_a_silent_holder_is_gone() -> None:
@@ -248,8 +262,8 @@ def test_what_a_holder_announced_is_open_again_when_it_gives_up_or_leaves() -> N
     assert lease.under_way(1.5) == 0
     lease.heard(SECOND, True, 2.0)
     lease.announced(SECOND, 0b1, 2.0)
-    lease.left(SECOND)
-    assert lease.under_way(2.0) == 0
+    lease.left(SECOND, 2.0)
+    assert lease.under_way(2.0 + LEASE_LEFT_SECONDS) == 0
 
 
 def test_who_gave_up_is_not_waited_for() -> None:
@@ -337,8 +351,8 @@ def test_an_errand_ends_when_there_is_no_origin_or_the_upstream_breaks() -> None
             lease.broke(8.0)
             assert state_of(lease) is State.RESTING
         else:
-            lease.left(SECOND)
-            lease.step(NEED, 8.0)
+            lease.left(SECOND, 7.0)
+            lease.step(NEED, 7.0 + LEASE_LEFT_SECONDS)
             assert state_of(lease) is State.HOLDING
 
 

@@ -34,7 +34,7 @@ from swarm.scheduler.events import (
     WakeAt,
     Wanted,
 )
-from swarm.scheduler.lease import LEASE_CLAIM_SECONDS, LEASE_SAY_SECONDS
+from swarm.scheduler.lease import LEASE_CLAIM_SECONDS, LEASE_LEFT_SECONDS, LEASE_SAY_SECONDS
 from swarm.scheduler.peers import DISTRUST_SECONDS, PAUSE_SECONDS, REFUSED_SECONDS
 from swarm.scheduler.picker import OWN_SLICE_GRACE
 from swarm.scheduler.scheduler import (
@@ -423,6 +423,8 @@ def test_what_a_dead_origin_had_announced_is_fetched_by_the_next() -> None:
     bench.tell(PeerJoined(A, True, True), PeerLease(A, True, 0), PeerFetching(A, bench.all))
     bench.until(3.0)
     bench.tell(PeerLeft(A))
+    assert bench.fetches() == {}
+    bench.until(3.0 + LEASE_LEFT_SECONDS)
     assert sorted(bench.fetches()[UPSTREAM]) == [0, 1]
 
 
