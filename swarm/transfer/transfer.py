@@ -431,6 +431,12 @@ class Transfer:
         if failed is not None:
             return failed
         missing = sum(self.layout.length(chunk) for chunk in bitset.members(bits))
+        if not self._upstreams:
+            return NoSource(
+                f"no peer in reach has the missing {missing} bytes of {self.snapshot.repo}, and the hub may not"
+                " be asked (offline)",
+                "Run it without --offline, or next to a node that has them; what has arrived is kept.",
+            )
         return NoSource(
             f"nobody in reach has the missing {missing} bytes of {self.snapshot.repo}"
             f" (node {short(self._identity.node_id)})",
