@@ -431,16 +431,11 @@ class Transfer:
         if failed is not None:
             return failed
         missing = sum(self.layout.length(chunk) for chunk in bitset.members(bits))
-        if not self._upstreams:
-            return NoSource(
-                f"no peer in reach has the missing {missing} bytes of {self.snapshot.repo}, and the hub may not"
-                " be asked (offline)",
-                "Run it without --offline, or next to a node that has them; what has arrived is kept.",
-            )
+        advice = "Check the network and --endpoint" if self._upstreams else "Run it without --offline"
         return NoSource(
             f"nobody in reach has the missing {missing} bytes of {self.snapshot.repo}"
             f" (node {short(self._identity.node_id)})",
-            "Check the network and --endpoint; what has arrived is kept for the next `swarm get`.",
+            f"{advice}; what has arrived is kept for the next `swarm get`.",
         )
 
 
