@@ -14,7 +14,7 @@ CABLES = pytest.mark.parametrize("silently", [False, True], ids=["loudly", "sile
 
 
 def test_the_origin_is_killed(make_lan: MakeLan) -> None:
-    site = Site(make_lan(hosts=6, wan_mbit=40), [16 * MB, 4 * MB])
+    site = Site(make_lan(hosts=6, wan_mbit=32), [20 * MB, 4 * MB])
     site.start()
     site.meet()
     gets = {member: member.get() for member in site.members}
