@@ -34,6 +34,10 @@ LEASE_SAY_SECONDS: Final = 1.0
 LEASE_SILENT_SECONDS: Final = 4.0
 """A holder not heard for so long is gone: three messages and a bit."""
 
+LEASE_LEFT_SECONDS: Final = 1.0
+"""How long a holder whose link broke keeps the lease: a link is made anew in less, and a second
+origin in between would fetch the same again."""
+
 LEASE_STALL_SECONDS: Final = 15.0
 """A holder of whose announced chunks none turned up for so long (and the time the longest chunk takes at
 STALL_RATE) makes no progress."""
@@ -112,6 +116,7 @@ class Rival:
     rests_until: float = 0.0
     failed: bool = False
     announced: int = 0
+    left_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +159,16 @@ class Lease:
         if candidate and not rival.candidate:
             rival.failed = False
         rival.candidate = candidate
+        rival.left_at = None
 
-    def left(self, peer: NodeId) -> None:
-        self._rivals.pop(peer, None)
+    def left(self, peer: NodeId, now: float) -> None:
+        """The link with a peer is gone, or it takes part no more; a holder may be back at once."""
+        rival = self._rivals.get(peer)
+        if rival is not None and self.live(rival, now):
+            rival.candidate = False
+            rival.left_at = now
+        else:
+            self._rivals.pop(peer, None)
 
     def heard(self, peer: NodeId, held: bool, now: float) -> None:
         """A peer says that it holds the lease, or gives it up."""
@@ -192,7 +204,8 @@ class Lease:
         return rival.held and now < self._expires_at(rival)
 
     def _expires_at(self, rival: Rival) -> float:
-        return min(rival.heard_at + LEASE_SILENT_SECONDS, rival.moved_at + self._stall)
+        expires_at = min(rival.heard_at + LEASE_SILENT_SECONDS, rival.moved_at + self._stall)
+        return expires_at if rival.left_at is None else min(expires_at, rival.left_at + LEASE_LEFT_SECONDS)
 
     def under_way(self, now: float) -> int:
         """What live holders other than this node announced and have not got yet."""

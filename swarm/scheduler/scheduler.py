@@ -156,7 +156,7 @@ class Scheduler:
     def _peer_left(self, event: ev.PeerLeft, now: float) -> list[Command]:
         self._peers.remove(event.peer)
         self._find_present()
-        self._lease.left(event.peer)
+        self._lease.left(event.peer, now)
         self._desk.left(event.peer)
         return self._call_off(event.peer)
 
