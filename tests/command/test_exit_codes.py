@@ -198,6 +198,15 @@ def test_nobody_there(machine: Machine) -> None:
     assert machine.hub in done.err
 
 
+def test_a_hub_that_wants_more_patience_than_anybody_has(machine: Machine, hub: CommandHub) -> None:
+    """It ends at once, and tells how long the hub asked to wait."""
+    hub.set({"status": 429, "headers": {"Retry-After": "4000"}})
+    done = machine.swarm("get", REPO)
+    assert (done.code, done.out) == (5, "")
+    assert "too many requests (it says: wait 4000 s)" in done.err
+    assert len(hub.requests) == 1
+
+
 @pytest.mark.parametrize("how", ["option", "variable"])
 def test_offline(machine: Machine, hub: CommandHub, how: str) -> None:
     """Nothing is known here and nobody may be asked."""

@@ -304,8 +304,8 @@ async def test_an_overloaded_hub_is_asked_again_when_it_says(
         await hub.resolve(REPO)
     assert trio.current_time() == waited
     assert hubs.notes == [
-        f"https://hub.test: {'too many requests' if status == 429 else 'status 503'};"
-        f" trying again in {waited:.0f} s"
+        f"https://hub.test: {'too many requests' if status == 429 else 'status 503'}"
+        f" (it says: wait {waited:.0f} s); trying again in {waited:.0f} s"
     ]
 
 
