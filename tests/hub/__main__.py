@@ -40,6 +40,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--cdn-host", help="name of the CDN in redirects, if it differs from the address")
     parser.add_argument("--stats", type=Path, help="file for the counters")
     parser.add_argument("--rate", type=float, help="bytes a second, all connections together")
+    parser.add_argument("--send-buffer", type=int, help="bytes counted as sent that wait in each socket")
     parser.add_argument("--faults", type=json.loads, default={}, help="switches of tests.hub.faults, as JSON")
     return parser.parse_args()
 
@@ -67,6 +68,8 @@ def main() -> None:
         rate=arguments.rate,
         faults=Faults(**arguments.faults),
     ) as hub:
+        if arguments.send_buffer:
+            hub.limit_send_buffer(arguments.send_buffer)
         print("ready", hub.url, flush=True)
         while not stopped.wait(STATS_SECONDS):
             if arguments.stats:

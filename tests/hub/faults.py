@@ -7,6 +7,7 @@ on real ports. All switches are off at first and may be turned while requests ru
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -261,3 +262,9 @@ def _changed(answer: Answer, change: Any) -> Answer:
 
 class FaultyHub(FaultySite, DemoHub):
     """The same on two real ports. `GET /_stats` tells what was sent, `POST /_control` turns switches."""
+
+    def limit_send_buffer(self, count: int) -> None:
+        """Let so many bytes wait in the socket of each connection to come: what waits was counted as sent,
+        and is lost with the connection. The system's own limit is megabytes."""
+        for server in self._servers:
+            server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, count)

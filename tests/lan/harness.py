@@ -114,6 +114,10 @@ class Host:
         self._keeper.run("ip", "link", "set", self._port, "up")
         self._keeper.run("bridge", "link", "set", "dev", self._port, "state", "3")
 
+    def drop_multicast(self) -> None:
+        """Have the switch pass on no multicast to this host, as some Wi-Fi does; broadcasts (ARP) it does."""
+        self._keeper.run("bridge", "link", "set", "dev", self._port, "mcast_flood", "off")
+
     def readdress(self, number: int) -> None:
         """Change the last part of its IPv4 address, as a new DHCP lease does."""
         old, self.address = self.address, f"10.77.0.{number}"

@@ -1,0 +1,28 @@
+"""The command `swarm`, on a node that lies to its peers: `python -m tests.system.liar daemon …`.
+
+The last byte of each chunk that it sends is wrong. It is the real node in all other respects: what it says
+and signs is right, and so is what it puts into its own store.
+"""
+
+from __future__ import annotations
+
+import sys
+from unittest.mock import patch
+
+from protocol.chunks import Bytes
+from protocol.ids import ChunkDigest
+from swarm.cli import main
+from swarm.transfer.served import ServedTransfer
+
+
+class Flipping(ServedTransfer):
+    """Sends something else than what it says."""
+
+    async def read(self, chunk: int, digest: ChunkDigest | None) -> Bytes | None:
+        data = await super().read(chunk, digest)
+        return data and bytes(data[:-1]) + bytes([data[-1] ^ 1])
+
+
+if __name__ == "__main__":
+    with patch("swarm.node.transfers.ServedTransfer", Flipping):
+        sys.exit(main())

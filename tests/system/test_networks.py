@@ -1,0 +1,78 @@
+"""Networks as they are: without multicast, with addresses that change, with more than one network."""
+
+from __future__ import annotations
+
+from tests.lan.fixtures import MakeLan
+from tests.system.site import MB, Site, bytes_from, wait_until
+
+
+def test_one_static_address_does_without_multicast(make_lan: MakeLan) -> None:
+    """Everybody knows one node, and is told by it of the others."""
+    lan = make_lan(hosts=5, wan_mbit=60)
+    for host in lan.hosts:
+        host.drop_multicast()
+    site = Site(lan, [8 * MB], SWARM_PEERS=lan[0].address)
+    site.start()
+    site.meet()
+    assert {row["via"] for row in site[1].peers()} <= {"static", "exchange", "inbound"}
+    gets = [member.get() for member in site.members]
+    for get in gets:
+        site.check(get.result())
+    assert site.sent_in_all() <= 1.02 * site.size
+
+
+def test_gets_without_mdns_and_without_a_daemon(make_lan: MakeLan) -> None:
+    """A daemon on one host; the others know its address and are nodes only while they fetch."""
+    lan = make_lan(hosts=3, wan_mbit=60)
+    site = Site(lan, [8 * MB], SWARM_MDNS="0", SWARM_PEERS=lan[0].address)
+    site.start(site.members[:1])
+    site.check(site[0].get().result())
+    for get in [member.get() for member in site.members[1:]]:
+        assert bytes_from(site.check(get.result()), "upstream") == 0
+    assert site.sent_in_all() <= 1.02 * site.size
+
+
+def test_an_address_changes_while_the_model_comes(make_lan: MakeLan) -> None:
+    site = Site(make_lan(hosts=3, wan_mbit=30), [12 * MB])
+    site.start()
+    site.meet()
+    gets = [member.get() for member in site.members]
+    site.until_sent(0.3)
+    origin = site.origin()
+    mover = next(member for member in site.members if member is not origin)
+    old = f"{mover.host.address}:7677"
+    mover.host.readdress(99)
+    for get in gets:
+        site.check(get.result())
+    others = [member for member in site.members if member is not mover]
+    wait_until(
+        "the others see it where it is now",
+        lambda: all(member.address_of(mover) not in ("", old) for member in others),
+    )
+
+
+def test_who_stops_is_seen_no_more(make_lan: MakeLan) -> None:
+    site = Site(make_lan(hosts=3), [])
+    site.start()
+    site.meet()
+    assert {row["node"] for row in site[0].ask("peers")} == {site[1].id, site[2].id}
+    assert site[2].daemon.stop() == 0
+    wait_until("the others lose it", lambda: not site[0].sees([site[2]]) and not site[1].sees([site[2]]))
+    assert [row["node"] for row in site[0].ask("peers")] == [site[1].id]
+
+
+def test_only_the_chosen_network_is_used(make_lan: MakeLan) -> None:
+    lan = make_lan(hosts=3, wan_mbit=60)
+    for number, host in enumerate(lan.hosts, 1):
+        host.run(["ip", "addr", "add", f"192.168.9.{number}/24", "dev", "e0"])
+    site = Site(lan, [4 * MB], SWARM_INTERFACE="192.168.9.0/24")
+    site.start()
+    site.meet()
+    for number, member in enumerate(site.members, 1):
+        status = member.ask("status")
+        assert status["listen"] == [f"192.168.9.{number}:7677"]
+        assert all(row["address"].startswith("192.168.9.") for row in status["peers"])
+    gets = [member.get() for member in site.members]
+    for get in gets:
+        site.check(get.result())
+    assert site.sent_in_all() <= 1.02 * site.size
