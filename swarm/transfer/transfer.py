@@ -58,6 +58,9 @@ ANSWER_SECONDS: Final = 5.0
 """How long peers may take to say what they have before this node goes upstream without knowing: one opens a
 large snapshot from its index within a second or two."""
 
+MAP_SECONDS: Final = 0.1
+"""From the last peer's first word to the end of its have-map: both are sent in one go."""
+
 
 class Transfer:
     """The fetching of one snapshot. `topic` None: nobody else may know (a private model)."""
@@ -105,6 +108,8 @@ class Transfer:
         self._topic: Topic | None = None
         self._wanted = 0
         self._unheard: set[NodeId] = set()
+        self._all_heard = trio.Event()
+        self._waits = False
         self._upstream_said = ""
 
     # --- life -------------------------------------------------------------------------------------
@@ -152,8 +157,9 @@ class Transfer:
                 singles = [blob for blob in self.layout.blobs if blob.chunk_count == 1]
                 self._step(ev.Vouched(chunk_bits(self.layout, singles)))
                 if topic is not None:
-                    self._unheard = set(topic.linked)
                     self._spawn(self._listen, topic)
+                if topic is not None and topic.linked:
+                    self._unheard, self._waits = set(topic.linked), True
                     self._spawn(self._wait_for_answers)
                 self._say_upstream()
                 task_status.started()
@@ -280,21 +286,22 @@ class Transfer:
                 self._step(translated)
 
     def _hear_from(self, peer: NodeId) -> None:
-        if peer in self._unheard:
-            self._unheard.discard(peer)
-            if not self._unheard:
-                self._say_upstream()
+        self._unheard.discard(peer)
+        if not self._unheard:
+            self._all_heard.set()
 
     async def _wait_for_answers(self) -> None:
-        """Go upstream without those who do not say what they have."""
-        await trio.sleep(ANSWER_SECONDS)
-        self._unheard.clear()
+        """Go upstream once all said what they have, or without those who do not say it."""
+        with trio.move_on_after(ANSWER_SECONDS):
+            await self._all_heard.wait()
+            await trio.sleep(MAP_SECONDS)
+        self._waits = False
         self._say_upstream()
 
     def _say_upstream(self) -> None:
         """Tell the scheduler whether this node may go upstream: not before the peers it knows were heard,
         which may have everything."""
-        self._step(ev.Upstream(self.can_fetch and not self._unheard))
+        self._step(ev.Upstream(self.can_fetch and not self._waits))
 
     async def _ring(self) -> None:
         """Send a Tick at the time the scheduler last named."""

@@ -44,3 +44,13 @@ async def test_by_file_and_in_all_with_what_went_wrong(tmp_path: Path) -> None:
     assert report["incidents"] == [
         {"when": 5.0, "kind": "upstream", "name": HUB.name, "what": "sent wrong bytes", "path": "f001"}
     ]
+
+
+async def test_a_file_begun_by_an_earlier_process(tmp_path: Path) -> None:
+    async with open_store(tmp_path, InlineWorkers()) as store:
+        kit = Kitchen(CONTENT, store)
+        vouch(kit.book, CONTENT, 0, 1)
+        await kit.take(Order(), 0)
+    async with open_store(tmp_path, InlineWorkers()) as store:
+        (begun,) = (await explain(store, CONTENT.snapshot))["files"]
+    assert (begun["path"], [row["bytes"] for row in begun["sources"]]) == ("f000", [256 * KIB])

@@ -24,7 +24,7 @@ from swarm.scheduler.stuck import STANDSTILL_SECONDS
 from swarm.sources import Source, SourceFailed
 from swarm.sources.interface import Deliver
 from swarm.store import Incident, Store
-from swarm.transfer.transfer import LIAR_SECONDS, Transfer
+from swarm.transfer.transfer import ANSWER_SECONDS, LIAR_SECONDS, Transfer
 from swarm.workers import InlineWorkers
 from tests.exchange.nodes import Content
 from tests.node.lan import HUB, Hub, Line, flipped
@@ -108,10 +108,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(root: Path, line: Line | None = None) -> AsyncIterator[Bench]:
-    """A transfer that runs among peers who do as they are told."""
+async def bench(
+    root: Path, line: Line | None = None, linked: Sequence[Identity] = ()
+) -> AsyncIterator[Bench]:
+    """A transfer that runs among peers who do as they are told; `linked` are there from the start."""
     async with kitchen(root, CONTENT) as kit:
         company = Company(CONTENT.key)
+        company.linked = frozenset(who.node_id for who in linked)
         transfer = Transfer(
             CONTENT.snapshot, store=kit.store, identity=ME, workers=InlineWorkers(), upstream=line, settle=0
         )
@@ -148,6 +151,40 @@ async def test_the_upstream_alone(tmp_path: Path, autojump_clock: MockClock) -> 
         }
         assert not line.closed
     assert line.closed
+
+
+async def test_a_peer_slow_to_answer_may_have_everything(tmp_path: Path, autojump_clock: MockClock) -> None:
+    hub = Hub(CONTENT)
+    async with bench(tmp_path, Line(hub), linked=[PEER]) as at, trio.open_nursery() as nursery:
+        nursery.start_soon(at.transfer.want, FILES)
+        await trio.sleep(ANSWER_SECONDS - 1)
+        await at.company.comes_with(PEER, bitset.everything(TOTAL))
+        await at.company.attests(PEER, *digests(), whole=True)
+    assert hub.share == 0
+    assert {peer for peer, _ in at.company.asked} == {PEER.node_id}
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "silent"])
+async def test_a_peer_that_never_answers_is_not_waited_for(
+    tmp_path: Path, autojump_clock: MockClock, gone: bool
+) -> None:
+    hub = Hub(CONTENT, rate=float("inf"))
+    async with bench(tmp_path, Line(hub), linked=[PEER]) as at:
+        began = trio.current_time()
+        if gone:
+            await at.company.hears(PeerGone(PEER.node_id))
+        await at.transfer.want(FILES)
+        waited = trio.current_time() - began
+    assert hub.share == 1
+    assert waited < 1 if gone else waited >= ANSWER_SECONDS
+
+
+async def test_an_error_says_what_upstream_said(tmp_path: Path, autojump_clock: MockClock) -> None:
+    hub = Hub(CONTENT)
+    async with bench(tmp_path, Line(hub)) as at:
+        hub.down = True
+        with pytest.raises(NoSource, match="out of reach"):
+            await at.transfer.want(FILES)
 
 
 async def test_two_vouchers_of_one_lie_and_nobody_else(tmp_path: Path, autojump_clock: MockClock) -> None:
