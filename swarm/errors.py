@@ -60,5 +60,9 @@ class StoreError(SwarmError):
     exit_code = 7
 
 
+class StoreInUse(StoreError):
+    """Another process owns the store; it may be about to answer on the control socket."""
+
+
 EXIT_INTERRUPTED = 130
 """Exit code when the user stopped the command; what was verified stays."""

@@ -17,7 +17,7 @@ from trio import sleep
 
 from swarm.client.remote import NodeGone, NoNode, RemoteNode
 from swarm.config.settings import Settings
-from swarm.errors import StoreError, SwarmError
+from swarm.errors import StoreInUse, SwarmError
 from swarm.node import wire
 from swarm.node.api import NodeApi
 
@@ -42,7 +42,7 @@ class Session:
 
 
 Embed = Callable[[Settings], AbstractAsyncContextManager[NodeApi]]
-"""Runs a node on this home in this process; StoreError when another process owns the store."""
+"""Runs a node on this home in this process; StoreInUse when another process owns the store."""
 
 
 async def ask(
@@ -68,7 +68,7 @@ async def ask(
 class _NotStarted(Exception):
     """The store cannot be had: most likely another process took it a moment ago."""
 
-    def __init__(self, error: StoreError) -> None:
+    def __init__(self, error: StoreInUse) -> None:
         self.error = error
 
 
@@ -82,12 +82,12 @@ async def _embedded(settings: Settings, question: Callable[[Session], Awaitable[
         cause = wire.find_cause(error)
         if cause is None:
             raise
-        if isinstance(cause, StoreError) and not started:
+        if isinstance(cause, StoreInUse) and not started:
             raise _NotStarted(cause) from None
         raise cause from None
 
 
-async def _until_served(remote: RemoteNode, error: StoreError) -> None:
+async def _until_served(remote: RemoteNode, error: StoreInUse) -> None:
     """Wait until whoever owns the store answers; raise `error` when nobody does."""
     with trio.move_on_after(STARTING_SECONDS):
         while True:

@@ -206,7 +206,7 @@ class Exchange:
         peer's chunk, None where that is not known. One transfer a topic."""
         if topic in self._topics:
             raise RuntimeError("this topic has been joined already")
-        joined = self._topics[topic] = Topic(topic, self, digest_of)
+        joined = self._topics[topic] = Topic(topic, self, digest_of, frozenset(self._sessions))
         for session in self._sessions.current.values():
             session.announce(topic)
         try:

@@ -86,14 +86,18 @@ class PeerSource:
 
 
 class Topic:
-    """Made by `Exchange.join`. `events`: what peers say, and PeerGone when one is lost.
+    """Made by `Exchange.join`. `events`: what peers say, and PeerGone when one is lost. `linked`: the peers
+    there were links with at the start, each of which will answer or be gone.
 
     The first a peer says is a Join (or that it is Absent); should the link be lost, a PeerGone follows and
     the peer begins anew.
     """
 
-    def __init__(self, key: SnapshotKey, links: Links, digest_of: DigestOf) -> None:
+    def __init__(
+        self, key: SnapshotKey, links: Links, digest_of: DigestOf, linked: frozenset[NodeId] = frozenset()
+    ) -> None:
         self.key = key
+        self.linked = linked
         self._links = links
         self._digest_of = digest_of
         self._fresh: set[int] = set()

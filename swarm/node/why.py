@@ -15,8 +15,12 @@ async def explain(store: Store, snapshot: Snapshot) -> WhyReport:
     total: Counter[Source] = Counter()
     files: list[FileOrigin] = []
     counted = set()
+    for blob, state in (await store.held(snapshot.layout.blobs)).items():
+        if not state.complete and blob.chunk_count > 1:
+            await store.resume(blob)
+    known = await store.provenances(snapshot.layout.blobs)
     for file in snapshot.files:
-        sources = await store.provenance(file.blob)
+        sources = known.get(file.blob)
         if not sources:
             continue
         files.append({"path": file.path, "bytes": file.blob.size, "sources": _rows(sources)})

@@ -37,6 +37,7 @@ class ClaimsDesk:
     def __init__(self, now: float) -> None:
         self._asked: dict[NodeId, tuple[int, float]] = {}
         self._silent: dict[NodeId, int] = {}
+        self._mute: dict[NodeId, int] = {}
         self._announced = 0
         self._fresh = Aged(CLAIMS_GRACE_SECONDS, now)
 
@@ -45,50 +46,49 @@ class ClaimsDesk:
         self._announced |= bits
 
     def left(self, peer: NodeId) -> None:
-        self._asked.pop(peer, None)
-        self._silent.pop(peer, None)
+        """Expect nothing more of a peer."""
+        for known in (self._asked, self._silent, self._mute):
+            known.pop(peer, None)
 
     def ask(self, peers: Iterable[Peer], lacking: int, now: float) -> list[AskClaims]:
         """Questions to send now; `lacking` is what is missing, held by somebody and cannot be checked."""
-        for node, (bits, _) in list(self._asked.items()):
-            if minus(bits, lacking):
-                self._silent.pop(node, None)
-            if not bits & lacking:
-                del self._asked[node]
+        self._note_answers(lacking, now)
         expected = lacking & self._announced
         open_now = minus(lacking, expected) | self._fresh.update(expected, now)
-        for bits, asked_at in self._asked.values():
-            if now < asked_at + CLAIMS_RETRY_SECONDS:
-                open_now = minus(open_now, bits)
+        for bits, _ in self._asked.values():
+            open_now = minus(open_now, bits)
         questions = []
         for peer in sorted(peers, key=lambda peer: self._silent.get(peer.node, 0)):
             bits = peer.offers & open_now
-            if bits and self._may_ask(peer.node, now):
+            if bits and peer.node not in self._asked and peer.node not in self._mute:
                 bits = from_members(islice(members(bits), CLAIMS_BATCH))
                 open_now = minus(open_now, bits)
                 self._asked[peer.node] = (bits, now)
                 questions.append(AskClaims(peer.node, bits))
         return questions
 
-    def _may_ask(self, node: NodeId, now: float) -> bool:
-        if node not in self._asked:
-            return True
-        if now < self._asked[node][1] + CLAIMS_RETRY_SECONDS:
-            return False
-        self._silent[node] = self._silent.get(node, 0) + 1
-        return True
+    def _note_answers(self, lacking: int, now: float) -> None:
+        """What of each question is answered, by whomever, and which questions to give up."""
+        for node, (bits, asked_at) in list(self._asked.items()):
+            left = bits & lacking
+            if left != bits:
+                self._silent.pop(node, None)
+                self._asked[node] = (left, asked_at)
+            if not left:
+                del self._asked[node]
+            elif now >= asked_at + CLAIMS_RETRY_SECONDS:
+                del self._asked[node]
+                self._silent[node] = self._silent.get(node, 0) + 1
+                if self._silent[node] >= CLAIMS_ATTEMPTS:
+                    del self._silent[node]
+                    self._mute[node] = left
 
-    def mute(self, now: float) -> list[tuple[NodeId, int]]:
-        """Peers that have not answered CLAIMS_ATTEMPTS times, and for what; told once."""
-        found = []
-        for node, times in list(self._silent.items()):
-            bits, asked_at = self._asked.get(node, (0, now))
-            if times >= CLAIMS_ATTEMPTS and now >= asked_at + CLAIMS_RETRY_SECONDS:
-                found.append((node, bits))
-                self.left(node)
+    def mute(self) -> dict[NodeId, int]:
+        """Peers that did not answer CLAIMS_ATTEMPTS times in a row, and for what; told once."""
+        found, self._mute = self._mute, {}
         return found
 
-    def next_wake(self, now: float) -> float | None:
+    def next_wake(self) -> float:
         """When a question is due that no event prompts."""
         times = [asked_at + CLAIMS_RETRY_SECONDS for _, asked_at in self._asked.values()]
         return min([*times, self._fresh.next_wake()])

@@ -10,6 +10,10 @@ A holder is live while its Lease messages come and while chunks that it announce
 what can be seen; the count of bytes in the message is only told to people, for it could be made up.
 What a holder announced counts as under way only while it is live.
 
+The origin fetches what it wants itself. A node that wants other files, and sees nothing of them announced
+for NEGLECT_SECONDS, does not wait for hours: it fetches them on an errand of its own, announced like
+everything else, so that nothing is paid twice.
+
 This node's own part is the table NEXT: (state, what is noticed) to next state.
 """
 
@@ -34,6 +38,10 @@ LEASE_SAY_SECONDS: Final = 1.0
 LEASE_SILENT_SECONDS: Final = 4.0
 """A holder not heard for so long is gone: three messages and a bit."""
 
+LEASE_LEFT_SECONDS: Final = 1.0
+"""How long a holder whose link broke keeps the lease: a link is made anew in less, and a second
+origin in between would fetch the same again."""
+
 LEASE_STALL_SECONDS: Final = 15.0
 """A holder of whose announced chunks none turned up for so long (and the time the longest chunk takes at
 STALL_RATE) makes no progress."""
@@ -43,6 +51,9 @@ STALL_RATE: Final = 64 * 1024
 
 LEASE_TURN_SECONDS: Final = 1.0
 """How long each one in rank waits for the one before it to claim: its settling may end a little later."""
+
+NEGLECT_SECONDS: Final = 5.0
+"""How long nothing that this node needs is on order or announced before it goes on an errand."""
 
 LEASE_REST_SECONDS: Final = 10.0
 """Who gave up does not claim again before this, so that the next in rank gets its turn."""
@@ -59,6 +70,8 @@ class State(Enum):
     """We are the origin."""
     DRAINING = auto()
     """A better ranked node holds it too; what we announced is still under way."""
+    ERRAND = auto()
+    """Somebody else holds it and leaves out what we need: we fetch that."""
     RESTING = auto()
     """Our upstream broke."""
 
@@ -70,6 +83,7 @@ class Notice(Enum):
     TURN = auto()
     OPPOSED = auto()
     UNOPPOSED = auto()
+    NEGLECTED = auto()
     NEEDLESS = auto()
     DRAINED = auto()
     BROKE = auto()
@@ -79,6 +93,7 @@ class Notice(Enum):
 NEXT: Final[dict[tuple[State, Notice], State]] = {
     (State.WAITING, Notice.ALONE): State.HOLDING,
     (State.WAITING, Notice.TURN): State.CLAIMING,
+    (State.WAITING, Notice.NEGLECTED): State.ERRAND,
     (State.CLAIMING, Notice.OPPOSED): State.WAITING,
     (State.CLAIMING, Notice.UNOPPOSED): State.HOLDING,
     (State.CLAIMING, Notice.NEEDLESS): State.WAITING,
@@ -89,11 +104,17 @@ NEXT: Final[dict[tuple[State, Notice], State]] = {
     (State.DRAINING, Notice.UNOPPOSED): State.HOLDING,
     (State.DRAINING, Notice.DRAINED): State.WAITING,
     (State.DRAINING, Notice.BROKE): State.RESTING,
+    (State.ERRAND, Notice.NEEDLESS): State.WAITING,
+    (State.ERRAND, Notice.UNOPPOSED): State.WAITING,
+    (State.ERRAND, Notice.BROKE): State.RESTING,
     (State.RESTING, Notice.RESTED): State.WAITING,
 }
 
 HELD: Final = frozenset([State.CLAIMING, State.HOLDING, State.DRAINING])
 """States in which this node says that it holds the lease."""
+
+FETCHING: Final = frozenset([State.HOLDING, State.ERRAND])
+"""States in which this node may order from upstream."""
 
 
 @dataclass(slots=True)
@@ -112,17 +133,20 @@ class Rival:
     rests_until: float = 0.0
     failed: bool = False
     announced: int = 0
+    announced_at: float = 0.0
+    left_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
     """What the lease must know of the transfer.
 
-    need: chunks are missing that no peer has and nobody announced. fetching: orders are out upstream.
-    usable: this node may and can go upstream.
+    need: chunks are missing that no peer has and nobody announced. served: some missing chunk is on order
+    or announced. fetching: orders are out upstream. usable: this node may and can go upstream.
     """
 
     need: bool
+    served: bool
     fetching: bool
     usable: bool
 
@@ -139,6 +163,7 @@ class Lease:
         self._stall = LEASE_STALL_SECONDS + longest_chunk / STALL_RATE
         self._settled_at = settled_at
         self._open_since: float | None = None
+        self._neglected_since: float | None = None
         self._entered_at = now
         self._failed = False
         self.state = State.WAITING
@@ -154,9 +179,16 @@ class Lease:
         if candidate and not rival.candidate:
             rival.failed = False
         rival.candidate = candidate
+        rival.left_at = None
 
-    def left(self, peer: NodeId) -> None:
-        self._rivals.pop(peer, None)
+    def left(self, peer: NodeId, now: float) -> None:
+        """The link with a peer is gone, or it takes part no more; a holder may be back at once."""
+        rival = self._rivals.get(peer)
+        if rival is not None and self.live(rival, now):
+            rival.candidate = False
+            rival.left_at = now
+        else:
+            self._rivals.pop(peer, None)
 
     def heard(self, peer: NodeId, held: bool, now: float) -> None:
         """A peer says that it holds the lease, or gives it up."""
@@ -164,24 +196,25 @@ class Lease:
         if held and not rival.held:
             rival.moved_at = now
             rival.moved = False
-        if not held and rival.held:
+        if not held:
             rival.announced = 0
-            if not self._outranked(rival, now):
-                rival.failed = not rival.moved
-                rival.rests_until = now + LEASE_REST_SECONDS
+        if not held and rival.held and not self._outranked(rival, now):
+            rival.failed = not rival.moved
+            rival.rests_until = now + LEASE_REST_SECONDS
         rival.held, rival.heard_at = held, now
 
-    def announced(self, peer: NodeId, bits: int) -> None:
+    def announced(self, peer: NodeId, bits: int, now: float) -> None:
         """A peer is about to fetch these from upstream."""
         rival = self._rivals.setdefault(peer, Rival(self._rank_of(peer)))
         rival.announced |= bits
+        rival.announced_at = now
 
     def arrived(self, peer: NodeId, bits: int, now: float) -> None:
         """A peer has these now."""
         rival = self._rivals.get(peer)
         if rival is not None and rival.announced & bits:
             rival.announced = minus(rival.announced, bits)
-            rival.moved_at = now
+            rival.moved_at = rival.announced_at = now
             rival.moved = True
             rival.failed = False
 
@@ -192,15 +225,19 @@ class Lease:
         return rival.held and now < self._expires_at(rival)
 
     def _expires_at(self, rival: Rival) -> float:
-        return min(rival.heard_at + LEASE_SILENT_SECONDS, rival.moved_at + self._stall)
+        expires_at = min(rival.heard_at + LEASE_SILENT_SECONDS, rival.moved_at + self._stall)
+        return expires_at if rival.left_at is None else min(expires_at, rival.left_at + LEASE_LEFT_SECONDS)
 
     def under_way(self, now: float) -> int:
-        """What live holders other than this node announced and have not got yet."""
+        """What live holders, and others on errands, announced and have not got yet."""
         bits = 0
         for rival in self._rivals.values():
-            if rival.announced and self.live(rival, now):
+            if rival.announced and now < self._announced_until(rival):
                 bits |= rival.announced
         return bits
+
+    def _announced_until(self, rival: Rival) -> float:
+        return self._expires_at(rival) if rival.held else rival.announced_at + self._stall
 
     def origin(self, now: float) -> NodeId | None:
         """The best ranked live holder other than this node."""
@@ -220,12 +257,18 @@ class Lease:
 
     @property
     def held(self) -> bool:
+        """Whether this node says that it holds the lease."""
         return self.state in HELD
+
+    @property
+    def may_fetch(self) -> bool:
+        """Whether this node may order from upstream."""
+        return self.state in FETCHING
 
     def step(self, situation: Situation, now: float) -> bool:
         """Follow what is noticed through NEXT; True when whether this node holds the lease changed."""
         before = self.held
-        self._watch_vacancy(situation, now)
+        self._watch(situation, now)
         while (notice := _NOTICES[self.state](self, situation, now)) is not None:
             self._enter(NEXT[self.state, notice], now)
         return self.held != before
@@ -242,25 +285,29 @@ class Lease:
 
     def next_wake(self, now: float) -> float | None:
         """When something is to be noticed that no event tells."""
-        times = [self._expires_at(rival) for rival in self._rivals.values() if self.live(rival, now)]
+        times = [self._expires_at(rival) for rival in self._rivals.values() if rival.held]
+        times += [self._announced_until(rival) for rival in self._rivals.values() if rival.announced]
         if self.state is State.CLAIMING:
             times.append(self._entered_at + LEASE_CLAIM_SECONDS)
         elif self.state is State.RESTING:
             times.append(self._entered_at + LEASE_REST_SECONDS)
         elif self.state is State.WAITING and self._open_since is not None:
             times.append(self._turn_at(now))
-        return min(times, default=None)
+        if self._neglected_since is not None:
+            times.append(self._neglected_since + NEGLECT_SECONDS)
+        return min((time for time in times if time > now), default=None)
 
     def _enter(self, state: State, now: float) -> None:
         self.state = state
         self._entered_at = now
 
-    def _watch_vacancy(self, situation: Situation, now: float) -> None:
-        """Since when is there something to fetch and nobody to fetch it."""
-        if not situation.need or self.origin(now) is not None:
-            self._open_since = None
-        elif self._open_since is None:
-            self._open_since = now
+    def _watch(self, situation: Situation, now: float) -> None:
+        """Since when there is something to fetch and nobody to fetch it, or somebody who does not."""
+        led = self.origin(now) is not None
+        vacant = situation.need and not led
+        neglected = situation.need and led and not situation.served
+        self._open_since = _since(self._open_since, vacant, now)
+        self._neglected_since = _since(self._neglected_since, neglected, now)
 
     def _turn_at(self, now: float) -> float:
         ahead = sum(
@@ -283,7 +330,11 @@ class Lease:
     # --- what is noticed in each state ----------------------------------------------------------
 
     def _when_waiting(self, situation: Situation, now: float) -> Notice | None:
-        if not situation.usable or self._open_since is None or now < self._settled_at:
+        if not situation.usable:
+            return None
+        if self._neglected_since is not None and now >= self._neglected_since + NEGLECT_SECONDS:
+            return Notice.NEGLECTED
+        if self._open_since is None or now < self._settled_at:
             return None
         if not any(rival.candidate for rival in self._rivals.values()):
             return Notice.ALONE
@@ -306,9 +357,21 @@ class Lease:
             return Notice.DRAINED
         return None if self._opposed(now) else Notice.UNOPPOSED
 
+    def _when_on_errand(self, situation: Situation, now: float) -> Notice | None:
+        if not situation.usable or not (situation.need or situation.fetching):
+            return Notice.NEEDLESS
+        return None if self.origin(now) is not None else Notice.UNOPPOSED
+
     def _when_resting(self, situation: Situation, now: float) -> Notice | None:
         rested = not self._failed or now >= self._entered_at + LEASE_REST_SECONDS
         return Notice.RESTED if rested else None
+
+
+def _since(since: float | None, holds: bool, now: float) -> float | None:
+    """Since when a condition holds, known that it did since `since`."""
+    if not holds:
+        return None
+    return now if since is None else since
 
 
 _NOTICES: Final[dict[State, Callable[[Lease, Situation, float], Notice | None]]] = {
@@ -316,5 +379,6 @@ _NOTICES: Final[dict[State, Callable[[Lease, Situation, float], Notice | None]]]
     State.CLAIMING: Lease._when_claiming,
     State.HOLDING: Lease._when_holding,
     State.DRAINING: Lease._when_draining,
+    State.ERRAND: Lease._when_on_errand,
     State.RESTING: Lease._when_resting,
 }

@@ -96,7 +96,7 @@ class Scheduler:
         self._upstream_pause = now
         self._fetched = 0
         self._said_at = now
-        self._complete = False
+        self._complete = True
         self._touched: set[NodeId] = set()
         self._swept_at = now - SWEEP_SECONDS
         self._armed: float | None = None
@@ -156,7 +156,7 @@ class Scheduler:
     def _peer_left(self, event: ev.PeerLeft, now: float) -> list[Command]:
         self._peers.remove(event.peer)
         self._find_present()
-        self._lease.left(event.peer)
+        self._lease.left(event.peer, now)
         self._desk.left(event.peer)
         return self._call_off(event.peer)
 
@@ -177,7 +177,7 @@ class Scheduler:
 
     def _peer_fetching(self, event: ev.PeerFetching, now: float) -> list[Command]:
         peer = self._peers.get(event.peer)
-        self._lease.announced(event.peer, minus(event.bits, peer.has if peer is not None else 0))
+        self._lease.announced(event.peer, minus(event.bits, peer.has if peer is not None else 0), now)
         self._desk.announced(event.bits)
         return []
 
@@ -244,12 +244,12 @@ class Scheduler:
         return self._give_up_upstream(now)
 
     def _give_up_upstream(self, now: float) -> list[Command]:
-        held = self._lease.held
+        announced = self._lease.held or self._lease.may_fetch
         self._upstream_failures = 0
         self._breakdowns += 1
         self._lease.broke(now)
         called_off = self._call_off(UPSTREAM)
-        return [*called_off, ev.SayLease(False, self._fetched)] if held else called_off
+        return [*called_off, ev.SayLease(False, self._fetched)] if announced else called_off
 
     def _discards(self, event: ev.Discarded, now: float) -> list[Command]:
         self._have = minus(self._have, event.bits)
@@ -297,7 +297,7 @@ class Scheduler:
                 peer = self._peers.add(source)
                 self._peers.refused(peer, from_members(self._orders.pending(source)), now)
                 commands += self._call_off(source)
-        for node, bits in self._desk.mute(now):
+        for node, bits in self._desk.mute().items():
             if (peer_found := self._peers.get(node)) is not None:
                 self._peers.refused(peer_found, bits, now)
         return commands
@@ -309,7 +309,8 @@ class Scheduler:
 
     def _follow_lease(self, now: float) -> list[Command]:
         fetching = bool(self._orders.owed(UPSTREAM))
-        situation = Situation(bool(self._for_upstream(now)), fetching, self._usable)
+        served = bool(self._orders.bits or self.missing & self._lease.under_way(now))
+        situation = Situation(bool(self._for_upstream(now)), served, fetching, self._usable)
         changed = self._lease.step(situation, now)
         held = self._lease.held
         if not changed and not (held and now >= self._said_at + LEASE_SAY_SECONDS):
@@ -318,12 +319,15 @@ class Scheduler:
         return [ev.SayLease(held, self._fetched)]
 
     def _order_upstream(self, now: float) -> list[Command]:
-        if not self.is_origin or now < self._upstream_pause:
+        pace = self._upstream_pace
+        slots = parallel(pace) - len(self._orders.of(UPSTREAM))
+        if not self._lease.may_fetch or now < self._upstream_pause or slots <= 0:
             return []
         commands: list[Command] = []
         needed = self._for_upstream(now)
-        pace = self._upstream_pace
-        while needed and len(self._orders.of(UPSTREAM)) < parallel(pace):
+        for _ in range(slots):
+            if not needed:
+                break
             budget = span_bytes(pace, needed.bit_count() * self._longest)
             chunks = next_span(self._layout, needed, self._upstream_start, budget)
             commands.append(ev.SayFetching(from_members(chunks)))
@@ -422,10 +426,9 @@ class Scheduler:
         """Say that all is there or that nothing can be had, and when to go on."""
         missing = self.missing
         if not missing:
-            said: list[Command] = [] if self._complete or not self._wanted else [ev.Complete()]
-            self._complete = bool(self._wanted)
+            said: list[Command] = [] if self._complete else [ev.Complete()]
+            self._complete = True
             return said
-        self._complete = False
         commands: list[Command] = []
         hopeful = self._breakdowns < HOPELESS_BREAKDOWNS
         ordered = [source for source in self._orders.sources() if hopeful or source != UPSTREAM]
@@ -452,7 +455,7 @@ class Scheduler:
             self._said_at + LEASE_SAY_SECONDS,
             self._peers.next_wake(),
             self._picker.next_wake(now),
-            self._desk.next_wake(now),
+            self._desk.next_wake(),
             self._upstream_pause,
             self._stuck.next_wake(),
         ]

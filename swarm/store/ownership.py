@@ -25,7 +25,7 @@ from typing import Final
 
 import trio
 
-from swarm.errors import StoreError
+from swarm.errors import StoreInUse
 from swarm.store.layout import StoreLayout
 from swarm.workers import Workers
 
@@ -80,8 +80,8 @@ class Record:
             pass
         return self.started == _started(self.pid)
 
-    def refusal(self, root: Path) -> StoreError:
-        return StoreError(
+    def refusal(self, root: Path) -> StoreInUse:
+        return StoreInUse(
             f"The store {root} is in use by process {self.pid} on {self.host}",
             "Stop that process, let it do the work (a running `swarm daemon` serves every command), "
             "or set SWARM_HOME to another folder.",

@@ -8,6 +8,7 @@ from typing import Final
 
 import trio
 
+from protocol import bits as bitset
 from protocol.manifest import Blob, File
 from swarm.errors import SwarmError
 from swarm.sources import Source
@@ -26,14 +27,21 @@ class Reporter:
         self, transfer: Transfer, files: Sequence[File], local: Source, report: Callable[[Progress], None]
     ) -> None:
         self._transfer = transfer
-        self._files = files
         self._report = report
         self._local = local
         self._before = Counter(transfer.ledger.totals)
         self._notes = len(transfer.notes)
-        self._told: dict[str, int] = {}
-        self._blobs = {file.blob: None for file in files}
-        self._held_before = sum(self._held(blob) for blob in self._blobs)
+        self._files_of: dict[Blob, list[File]] = {}
+        for file in files:
+            self._files_of.setdefault(file.blob, []).append(file)
+        self._wanted = chunk_bits(transfer.layout, self._files_of)
+        self._seen = 0
+        self._held = dict.fromkeys(self._files_of, 0)
+        self._total = sum(file.blob.size for file in files)
+        self._done = 0
+        self._untold = dict.fromkeys(self._files_of)
+        self._look()
+        self._held_before = sum(self._held.values())
 
     async def during(self, want: Callable[[Sequence[File]], Awaitable[None]], files: Sequence[File]) -> None:
         """Report every REPORT_SECONDS while `want(files)` runs, and once after it; raises what it raises."""
@@ -56,38 +64,38 @@ class Reporter:
 
     def tell(self) -> None:
         """Report once, now."""
-        held = {blob: self._held(blob) for blob in self._blobs}
-        changed = []
-        for file in self._files:
-            count = held[file.blob]
-            if self._told.get(file.path) != count:
-                self._told[file.path] = count
-                changed.append(FileProgress(file.path, count, file.blob.size))
+        self._look()
+        changed = [
+            FileProgress(file.path, self._held[blob], blob.size)
+            for blob in self._untold
+            for file in self._files_of[blob]
+        ]
+        self._untold.clear()
         notes = self._transfer.notes[self._notes :]
         self._notes = len(self._transfer.notes)
-        total = sum(file.blob.size for file in self._files)
-        done = sum(held[file.blob] for file in self._files)
+        all_here = self._done == self._total
         self._report(
             Progress(
-                phase="checking" if done == total else "fetching" if self._gained() else "waiting",
-                bytes=done,
-                total=total,
-                files=tuple(changed),
+                phase="checking" if all_here else "fetching" if self._gained() else "waiting",
+                bytes=self._done,
+                total=self._total,
+                files=tuple(sorted(changed, key=lambda file: file.path)),
                 sources=self._sources(),
                 message="\n".join(notes),
             )
         )
 
-    def _held(self, blob: Blob) -> int:
-        if self._transfer.is_done(blob):
-            return blob.size
+    def _look(self) -> None:
+        """Count what came, or was found wrong, since the last look; that is what it costs."""
         layout = self._transfer.layout
-        here = self._transfer.have & chunk_bits(layout, (blob,))
-        count = here.bit_count() * blob.chunk_length
-        chunks = layout.chunks_of(blob)
-        if chunks and here >> (chunks.stop - 1) & 1:
-            count -= blob.chunk_count * blob.chunk_length - blob.size
-        return count
+        here = self._transfer.have & self._wanted
+        for chunk in bitset.members(here ^ self._seen):
+            blob, index = layout.locate(chunk)
+            length = blob.span(index)[1] if here >> chunk & 1 else -blob.span(index)[1]
+            self._held[blob] += length
+            self._done += length * len(self._files_of[blob])
+            self._untold[blob] = None
+        self._seen = here
 
     def _gained(self) -> Counter[Source]:
         return Counter(self._transfer.ledger.totals) - self._before

@@ -54,6 +54,11 @@ Distrust = Callable[[NodeId, float], None]
 """Has nothing to do with a peer for so many seconds."""
 
 
+ANSWER_SECONDS: Final = 5.0
+"""How long peers may take to say what they have before this node goes upstream without knowing: one opens a
+large snapshot from its index within a second or two."""
+
+
 class Transfer:
     """The fetching of one snapshot. `topic` None: nobody else may know (a private model)."""
 
@@ -99,6 +104,8 @@ class Transfer:
         self._alarm = trio.CancelScope()
         self._topic: Topic | None = None
         self._wanted = 0
+        self._unheard: set[NodeId] = set()
+        self._upstream_said = ""
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -144,9 +151,11 @@ class Transfer:
                 self._spawn(self._ring)
                 singles = [blob for blob in self.layout.blobs if blob.chunk_count == 1]
                 self._step(ev.Vouched(chunk_bits(self.layout, singles)))
-                self._step(ev.Upstream(self.can_fetch))
                 if topic is not None:
+                    self._unheard = set(topic.linked)
                     self._spawn(self._listen, topic)
+                    self._spawn(self._wait_for_answers)
+                self._say_upstream()
                 task_status.started()
         finally:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
@@ -186,7 +195,7 @@ class Transfer:
         if not self.can_fetch:
             self._orders.upstream = upstream
             self._upstreams.append(upstream)
-            self._step(ev.Upstream(self.can_fetch))
+            self._say_upstream()
             self._say_join()
 
     def close(self) -> None:
@@ -264,10 +273,28 @@ class Transfer:
 
     async def _listen(self, topic: Topic) -> None:
         async for event in topic.events:
+            self._hear_from(event.peer)
             for translated in to_events(event, self.book, self.have, self.layout.total):
                 if isinstance(translated, ev.Vouched):
                     self._take_back(translated.bits)  # first, lest they are ordered
                 self._step(translated)
+
+    def _hear_from(self, peer: NodeId) -> None:
+        if peer in self._unheard:
+            self._unheard.discard(peer)
+            if not self._unheard:
+                self._say_upstream()
+
+    async def _wait_for_answers(self) -> None:
+        """Go upstream without those who do not say what they have."""
+        await trio.sleep(ANSWER_SECONDS)
+        self._unheard.clear()
+        self._say_upstream()
+
+    def _say_upstream(self) -> None:
+        """Tell the scheduler whether this node may go upstream: not before the peers it knows were heard,
+        which may have everything."""
+        self._step(ev.Upstream(self.can_fetch and not self._unheard))
 
     async def _ring(self) -> None:
         """Send a Tick at the time the scheduler last named."""
@@ -325,7 +352,8 @@ class Transfer:
             log.info("%s: %s", sender.name, reason)
         self._step(failed)
         if failed.source == ev.UPSTREAM:
-            self._step(ev.Upstream(self.can_fetch))
+            self._upstream_said = reason
+            self._say_upstream()
             self._say_join()
 
     # --- whole blobs ------------------------------------------------------------------------------
@@ -403,14 +431,14 @@ class Transfer:
         chance = self._mirrors.second_chance()
         if chance is not None and not upstream.usable:
             upstream.avoid(chance, 0.0)
-        self._step(ev.Upstream(self.can_fetch))
+        self._say_upstream()
 
     def _clear_mirrors(self, senders: set[Source], culprits: set[Source]) -> None:
         """Use those again that had sent nothing wrong."""
         for mirror in self._mirrors.clear(sorted(senders), culprits):
             if self._orders.upstream is not None:
                 self._orders.upstream.avoid(mirror, 0.0)
-        self._step(ev.Upstream(self.can_fetch))
+        self._say_upstream()
 
     def _refuse_chunk(self, chunk: int, sender: Source) -> None:
         try:
@@ -431,10 +459,12 @@ class Transfer:
         if failed is not None:
             return failed
         missing = sum(self.layout.length(chunk) for chunk in bitset.members(bits))
+        said = f": {self._upstream_said}" if self._upstream_said else ""
+        advice = "Check the network and --endpoint" if self._upstreams else "Run it without --offline"
         return NoSource(
             f"nobody in reach has the missing {missing} bytes of {self.snapshot.repo}"
-            f" (node {short(self._identity.node_id)})",
-            "Check the network and --endpoint; what has arrived is kept for the next `swarm get`.",
+            f" (node {short(self._identity.node_id)}){said}",
+            f"{advice}; what has arrived is kept for the next `swarm get`.",
         )
 
 

@@ -69,7 +69,9 @@ def refusal(asked: Asked, status: int, headers: Mapping[str, str], *, authorized
     code, said = headers.get("x-error-code", ""), headers.get("x-error-message", "")
     if status in OVERLOADED:
         reason = "too many requests" if status == 429 else f"status {status}"
-        return Unavailable(reason, retry_after=retry_after(headers), answered=True)
+        wait = retry_after(headers)
+        told = "" if wait is None else f" (it says: wait {wait:.0f} s)"
+        return Unavailable(reason + told, retry_after=wait, answered=True)
     if "resource is disabled" in said:
         return Refused(NotFound(f"{asked.repo} has been disabled by {asked.endpoint}: {said}"))
     if code == "GatedRepo":

@@ -11,7 +11,7 @@ import trio.testing
 from swarm.client import session
 from swarm.client.session import Session, ask
 from swarm.config.settings import Settings
-from swarm.errors import NoSource, StoreError, SwarmError
+from swarm.errors import NoSource, StoreError, StoreInUse, SwarmError
 from swarm.node import control, socketfile
 from swarm.node.api import NodeApi, Report, Status
 from swarm.transfer.requests import GetRequest, GetResult
@@ -89,7 +89,7 @@ async def test_a_daemon_that_stops_meanwhile_is_replaced_by_a_node_of_our_own(se
 async def test_a_node_that_is_just_starting_is_waited_for(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    embed, _ = embeds(StoreError("in use"))
+    embed, _ = embeds(StoreInUse("in use"))
     waited = trio.Event()
 
     async def sleep(seconds: float) -> None:
@@ -111,11 +111,16 @@ async def test_a_node_that_is_just_starting_is_waited_for(
 async def test_a_store_that_cannot_be_had_is_an_error(
     settings: Settings, autojump_clock: trio.testing.MockClock
 ) -> None:
-    embed, started = embeds(StoreError("the disk is full"))
-    with pytest.raises(StoreError, match="full"):
-        await ask(settings, status, embed=embed)
-    assert len(started) == 1
-    assert trio.current_time() == pytest.approx(session.STARTING_SECONDS)
+    for error, seconds in (
+        (StoreError("the disk is full"), 0.0),
+        (StoreInUse("taken"), session.STARTING_SECONDS),
+    ):
+        embed, started = embeds(error)
+        began = trio.current_time()
+        with pytest.raises(type(error), match=error.message):
+            await ask(settings, status, embed=embed)
+        assert len(started) == 1
+        assert trio.current_time() - began == pytest.approx(seconds)
 
 
 async def test_a_store_that_fails_under_the_question_is_not_asked_again(settings: Settings) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from swarm import __version__
 from tests.command.hubs import REPO, CommandHub, closed_port
 from tests.command.machine import Machine, contents, executable, finished
+from tests.command.mounts import of_size, read_only
 
 LEAF = {"type": "file", "size": 3, "oid": "a" * 40}
 
@@ -199,6 +198,15 @@ def test_nobody_there(machine: Machine) -> None:
     assert machine.hub in done.err
 
 
+def test_a_hub_that_wants_more_patience_than_anybody_has(machine: Machine, hub: CommandHub) -> None:
+    """It ends at once, and tells how long the hub asked to wait."""
+    hub.set({"status": 429, "headers": {"Retry-After": "4000"}})
+    done = machine.swarm("get", REPO)
+    assert (done.code, done.out) == (5, "")
+    assert "too many requests (it says: wait 4000 s)" in done.err
+    assert len(hub.requests) == 1
+
+
 @pytest.mark.parametrize("how", ["option", "variable"])
 def test_offline(machine: Machine, hub: CommandHub, how: str) -> None:
     """Nothing is known here and nobody may be asked."""
@@ -261,7 +269,7 @@ def test_a_second_daemon_on_one_home(machine: Machine) -> None:
 def test_a_read_only_store(machine: Machine) -> None:
     """Read-only to root as well: a mount of its own."""
     machine.home.mkdir(parents=True)
-    machine.prefix = in_own_mounts('mount --bind "$0" "$0" && mount -o remount,ro,bind "$0"', machine.home)
+    machine.prefix = read_only(machine.home)
     done = machine.swarm("get", REPO)
     assert (done.code, done.out) == (7, "")
     assert str(machine.home) in done.err
@@ -269,32 +277,12 @@ def test_a_read_only_store(machine: Machine) -> None:
 
 def test_a_full_disk(machine: Machine, files: dict[str, bytes]) -> None:
     machine.home.mkdir(parents=True)
-    machine.prefix = in_own_mounts('mount -t tmpfs -o size=18m tmpfs "$0"', machine.home)
+    machine.prefix = of_size(machine.home, "18m")
     done = machine.swarm("get", REPO)
     assert (done.code, done.out) == (7, "")
     assert "full" in done.err
     machine.prefix = ()
     assert contents(machine.swarm("get", REPO).folder) == files
-
-
-def in_own_mounts(setup: str, folder: Path) -> list[str]:
-    """Words that run a command among mounts of its own, made by `setup` for `folder`; or a skip."""
-    prefix = [
-        "unshare",
-        "--user",
-        "--map-root-user",
-        "--mount",
-        "sh",
-        "-c",
-        f'{setup} && exec "$@"',
-        str(folder),
-    ]
-    if not shutil.which("unshare"):
-        pytest.skip("there is no unshare (util-linux)")
-    tried = subprocess.run([*prefix, "true"], capture_output=True, text=True, check=False)
-    if tried.returncode:
-        pytest.skip(f"this kernel forbids a mount namespace: {tried.stderr.strip()}")
-    return prefix
 
 
 # --- 130 ---

@@ -36,10 +36,13 @@ def test_interrupted_in_the_middle(machine: Machine, hub: CommandHub, files: dic
         done = finished(process)
     assert (done.code, done.out) == (130, "")
     assert "what was verified stays" in done.err
+    sent, hub.faults.rate = hub.total, 0.0
     again = machine.swarm("get", REPO, "--json").json
     assert contents(Path(again["snapshot"])) == files
+    verified = sum(row["bytes"] for row in again["sources"] if row["kind"] == "local")
+    assert verified > 0
+    assert hub.total - sent == size_of(files) - verified, "what was verified is fetched again"
     assert hub.total <= size_of(files) + hub.in_flight()
-    assert sum(row["bytes"] for row in again["sources"] if row["kind"] == "local") > 0
 
 
 @pytest.mark.parametrize("seed", range(3))

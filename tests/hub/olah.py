@@ -1,15 +1,13 @@
 """A real Olah, the caching Hugging Face proxy, as an upstream for tests (facts: mirrors, section 6).
 
-Olah is not a dependency: put its executable's path into OLAH_CLI (own virtual environment,
-`pip install olah==0.5.4`); tests that need it are skipped otherwise. `mirrored` makes the git folder, with
-LFS objects, that Olah serves as a local mirror; `Olah` runs it, offline over such folders or as a proxy.
+`mirrored` makes the git folder, with LFS objects, that Olah serves as a local mirror; `Olah` runs it, offline
+over such folders or as a proxy. Olah is not a dependency: `tests.software` knows where it is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -19,20 +17,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-import pytest
+from tests import software
 
 START_SECONDS = 30.0
 """Olah imports for some seconds on a busy machine."""
 
 
 def olah_cli() -> Path:
-    """The executable; skips the test with the reason when there is none."""
-    named = os.environ.get("OLAH_CLI") or shutil.which("olah-cli")
-    if not named or not os.access(named, os.X_OK):
-        pytest.skip("no Olah: OLAH_CLI does not name an olah-cli executable")
-    if not shutil.which("git"):
-        pytest.skip("no git, which makes the folders that Olah serves")
-    return Path(named)
+    """The executable; skips the test when it, or git, which makes what it serves, is not there."""
+    software.tool("git")
+    return software.installed("olah") / "bin/olah-cli"
 
 
 def mirrored(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from swarm.cli.demo_hub import DemoHub
 from swarm.cli.demo_repo import Repository
 from swarm.cli.demo_site import parse_range
+from tests import software
 
 SMALL = b'{"hidden_size": 8}'
 LARGE = bytes(range(256)) * 1000
@@ -167,12 +167,7 @@ def test_files_may_lie_on_disk(tmp_path: Path, client: httpx.Client) -> None:
 
 def test_a_git_blob_id_is_what_git_says(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(SMALL)
-    try:
-        said = subprocess.run(
-            ["git", "hash-object", tmp_path / "file"], capture_output=True, text=True, check=True
-        )
-    except OSError:
-        pytest.skip("no git to compare with")
+    said = software.finished([software.tool("git"), "hash-object", tmp_path / "file"], os.environ)
     assert Repository("x", {"file": SMALL}).commits.popitem()[1]["file"].oid == said.stdout.strip()
 
 
@@ -212,7 +207,7 @@ def test_ranges_without_a_byte(header: str) -> None:
 
 
 CLIENT = """
-import os, sys
+import json
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.utils import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 folder = snapshot_download("demo/model")
@@ -227,18 +222,12 @@ for error, call in (
     except error:
         continue
     raise SystemExit(f"no {error.__name__}")
-print(folder)
+print(json.dumps(folder))
 """
 
 
-@pytest.mark.parametrize("python", [*filter(None, os.environ.get("HF_CLIENTS", "").split(":"))] or [""])
-def test_real_clients(hub: DemoHub, tmp_path: Path, python: str) -> None:
-    """HF_CLIENTS: interpreters, separated by colons, that have one release of huggingface_hub each."""
-    if not python:
-        pytest.skip("HF_CLIENTS names no interpreter with huggingface_hub")
-    own = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path), "NO_PROXY": "127.0.0.1,localhost"}
-    done = subprocess.run([python, "-c", CLIENT], env=os.environ | own, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    folder = Path(done.stdout.strip().splitlines()[-1])
+@pytest.mark.parametrize("client", software.CLIENTS)
+def test_real_clients(hub: DemoHub, tmp_path: Path, client: str) -> None:
+    folder = Path(software.Client(client).run(CLIENT, HF_ENDPOINT=hub.url, HF_HOME=tmp_path))
     assert {path: (folder / path).read_bytes() for path in FILES} == FILES
     assert hub.sent.total() == len(SMALL) + len(LARGE)

@@ -184,3 +184,23 @@ def test_files_of_all_sizes() -> None:
     world = cold_start(3, sizes=(100, 5000, 30_000_000, 700, 262_144, 262_145, 20_000_000), nodes=5)
     last = world.run_to_end()
     assert last <= 1.3 * 50_268_089 / UPSTREAM
+
+
+def test_a_node_that_wants_one_small_file_does_not_wait_for_the_whole_model() -> None:
+    world = cold_start(2, nodes=3, sizes=(400_000_000, 3000))
+    small = 1 << (world.lengths.total - 1)
+    hurried = world.add(40, up=LAN, wanted=small)
+    hurried.start()
+    world.run(lambda: hurried.done, limit=9.0)
+    world.run_to_end()
+    assert world.upstream_bytes == 400_003_000
+
+
+def test_nodes_that_want_different_files_each_fetch_their_own() -> None:
+    world = World(layout(30_000_000, 30_000_000), upstream_rate=UPSTREAM)
+    half = world.lengths.total // 2
+    world.add(1, up=LAN, wanted=everything(half)).start()
+    world.add(2, up=LAN, wanted=everything(half) << half).start()
+    last = world.run_to_end()
+    assert world.upstream_bytes == 60_000_000
+    assert last <= 60_000_000 / UPSTREAM + 1.5

@@ -46,6 +46,7 @@ class Company:
         self.key = key
         self.said: list[Sayable] = []
         self.asked: list[tuple[NodeId, int]] = []
+        self.linked: frozenset[NodeId] = frozenset()
         self.sends: dict[NodeId, dict[int, bytes]] = {}
         self.refuses: set[NodeId] = set()
         self.distrusted: list[NodeId] = []

@@ -1,4 +1,4 @@
-"""Against a real Olah 0.5.4, where there is one (see tests/hub/olah.py)."""
+"""Against a real Olah 0.5.4, where there is one (see tests/software.py)."""
 
 from __future__ import annotations
 
