@@ -26,6 +26,7 @@ from swarm.scheduler import events as ev
 from swarm.scheduler.scheduler import Scheduler
 from swarm.sources import Source
 from swarm.store import Incident, Mismatch, Store
+from swarm.transfer.answers import Answers
 from swarm.transfer.claims import ClaimBook
 from swarm.transfer.gate import Gate, Suspect
 from swarm.transfer.intake import Intake, Taken
@@ -52,14 +53,6 @@ CLOSE_SECONDS: Final = 2.0
 
 Distrust = Callable[[NodeId, float], None]
 """Has nothing to do with a peer for so many seconds."""
-
-
-ANSWER_SECONDS: Final = 5.0
-"""How long peers may take to say what they have before this node goes upstream without knowing: one opens a
-large snapshot from its index within a second or two."""
-
-MAP_SECONDS: Final = 0.1
-"""From the last peer's first word to the end of its have-map: both are sent in one go."""
 
 
 class Transfer:
@@ -107,9 +100,7 @@ class Transfer:
         self._alarm = trio.CancelScope()
         self._topic: Topic | None = None
         self._wanted = 0
-        self._unheard: set[NodeId] = set()
-        self._all_heard = trio.Event()
-        self._waits = False
+        self._answers = Answers()
         self._upstream_said = ""
 
     # --- life -------------------------------------------------------------------------------------
@@ -159,7 +150,7 @@ class Transfer:
                 if topic is not None:
                     self._spawn(self._listen, topic)
                 if topic is not None and topic.linked:
-                    self._unheard, self._waits = set(topic.linked), True
+                    self._answers = Answers(topic.linked)
                     self._spawn(self._wait_for_answers)
                 self._say_upstream()
                 task_status.started()
@@ -279,29 +270,20 @@ class Transfer:
 
     async def _listen(self, topic: Topic) -> None:
         async for event in topic.events:
-            self._hear_from(event.peer)
+            self._answers.heard(event.peer)
             for translated in to_events(event, self.book, self.have, self.layout.total):
                 if isinstance(translated, ev.Vouched):
                     self._take_back(translated.bits)  # first, lest they are ordered
                 self._step(translated)
 
-    def _hear_from(self, peer: NodeId) -> None:
-        self._unheard.discard(peer)
-        if not self._unheard:
-            self._all_heard.set()
-
     async def _wait_for_answers(self) -> None:
-        """Go upstream once all said what they have, or without those who do not say it."""
-        with trio.move_on_after(ANSWER_SECONDS):
-            await self._all_heard.wait()
-            await trio.sleep(MAP_SECONDS)
-        self._waits = False
+        await self._answers.wait()
         self._say_upstream()
 
     def _say_upstream(self) -> None:
         """Tell the scheduler whether this node may go upstream: not before the peers it knows were heard,
         which may have everything."""
-        self._step(ev.Upstream(self.can_fetch and not self._waits))
+        self._step(ev.Upstream(self.can_fetch and not self._answers.due))
 
     async def _ring(self) -> None:
         """Send a Tick at the time the scheduler last named."""

@@ -24,7 +24,8 @@ from swarm.scheduler.stuck import STANDSTILL_SECONDS
 from swarm.sources import Source, SourceFailed
 from swarm.sources.interface import Deliver
 from swarm.store import Incident, Store
-from swarm.transfer.transfer import ANSWER_SECONDS, LIAR_SECONDS, Transfer
+from swarm.transfer.answers import ANSWER_SECONDS
+from swarm.transfer.transfer import LIAR_SECONDS, Transfer
 from swarm.workers import InlineWorkers
 from tests.exchange.nodes import Content
 from tests.node.lan import HUB, Hub, Line, flipped
