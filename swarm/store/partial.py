@@ -6,8 +6,9 @@ Either way `load` hashes every chunk the journal names and keeps what verifies.
 
 A chunk that is held is never written again until it was discarded. So what was hashed is what lies in the
 file, and a copy that arrives late can do no harm. Blocking; runs in worker threads. One lock guards the
-state and the journal, another the hash of the whole, which is taken first where both are. Chunks are read
-and written under neither, each written by one thread at a time.
+state and every write (Linux lets only one thread at a time write to a file, and those that wait spin),
+another the hash of the whole, so that one chunk is written while the one before is hashed; it is taken
+first where both are. Reads take no lock.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -56,8 +57,6 @@ class Partial:
         self._span = blob.span
         self._lock = threading.Lock()
         self._hash_lock = threading.Lock()
-        self._written = threading.Condition(self._lock)
-        self._writing: set[int] = set()
         self._loaded = False
         self._deleted = False
         self._bits = 0
@@ -129,41 +128,19 @@ class Partial:
         offset, length = self._span(index)
         if len(chunk) != length:
             raise ValueError(f"chunk {index} of {self.blob} has {length} bytes, not {len(chunk)}")
-        with self._place(index) as fd:
-            if fd is None:
+        with self._lock:
+            if self.gone or index in self._entries:
                 return
-            write_at(fd, chunk.data, offset)
-            with self._lock:
-                if self.gone:
-                    return
-                entry = journal.Entry(chunk.digest, self._number(source), self._number(voucher))
-                self._append(journal.stored(index, entry))
-                self._keep(index, entry)
+            if not self._end:
+                self._create()
+            with self._opened(self._data) as fd:
+                write_at(fd, chunk.data, offset)
+            entry = journal.Entry(chunk.digest, self._number(source), self._number(voucher))
+            self._append(journal.stored(index, entry))
+            self._keep(index, entry)
         with self._hash_lock:
             if not self.gone:
                 self._hash_ahead(HASHED_PER_PUT, index, chunk)
-
-    @contextmanager
-    def _place(self, index: int) -> Iterator[int | None]:
-        """The data file, to write this chunk to while nobody else does; None when it is not to be written."""
-        with ExitStack() as stack:
-            with self._lock:
-                while index in self._writing:
-                    self._written.wait()
-                if self.gone or index in self._entries:
-                    fd = None
-                else:
-                    if not self._end:
-                        self._create()
-                    fd = stack.enter_context(self._opened(self._data))
-                    self._writing.add(index)
-                    stack.callback(self._leave, index)
-            yield fd
-
-    def _leave(self, index: int) -> None:
-        with self._lock:
-            self._writing.discard(index)
-            self._written.notify_all()
 
     def discard(self, indexes: Iterable[int]) -> None:
         """Forget chunks that were found wrong; they can be put again."""

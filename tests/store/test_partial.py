@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,6 @@ from swarm.store.partial import Partial
 from tests.store.samples import HUB, PEER, VOUCHER, sample
 
 BIG = sample(900_000)
-
-PATIENCE = 60.0
-"""Seconds after which a thread that never comes fails the test."""
 
 
 @pytest.fixture
@@ -108,33 +104,6 @@ def test_what_arrives_in_order_is_not_read_back_to_be_hashed(
     for index in BIG.indexes:
         partial.put(index, BIG.chunk(index), PEER, None)
     partial.seal()
-
-
-def test_who_puts_a_chunk_that_is_being_written_waits_and_stores_it_if_the_first_could_not(
-    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    partial = opened(layout)
-    partial.put(1, BIG.chunk(1), PEER, None)
-    waits = threading.Event()
-    second = threading.Thread(target=partial.put, args=(0, BIG.chunk(0), HUB, None))
-    pwrite, wait = os.pwrite, partial._written.wait
-
-    def fails_late(fd: int, data: memoryview, offset: int) -> int:
-        monkeypatch.setattr(os, "pwrite", pwrite)
-        second.start()
-        assert waits.wait(PATIENCE)
-        raise OSError(errno.EIO, "Input/output error")
-
-    def say_and_wait() -> bool:
-        waits.set()
-        return wait()
-
-    monkeypatch.setattr(os, "pwrite", fails_late)
-    monkeypatch.setattr(partial._written, "wait", say_and_wait)
-    with pytest.raises(OSError, match="Input/output"):
-        partial.put(0, BIG.chunk(0), PEER, None)
-    second.join(PATIENCE)
-    assert partial.sources() == {0: HUB, 1: PEER}
 
 
 def test_what_lies_after_the_sound_part_of_a_journal_is_cut_off(layout: StoreLayout) -> None:
