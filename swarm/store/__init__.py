@@ -2,6 +2,16 @@
 
 from swarm.store.content import WholeBlob
 from swarm.store.store import Store, open_store
-from swarm.store.values import Held, Incident, Mismatch, Stored, Summary
+from swarm.store.values import Held, Incident, Mismatch, Stored, Summary, Vouched
 
-__all__ = ["Held", "Incident", "Mismatch", "Store", "Stored", "Summary", "WholeBlob", "open_store"]
+__all__ = [
+    "Held",
+    "Incident",
+    "Mismatch",
+    "Store",
+    "Stored",
+    "Summary",
+    "Vouched",
+    "WholeBlob",
+    "open_store",
+]

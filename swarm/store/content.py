@@ -29,7 +29,7 @@ from swarm.store.partial import Gone, Partial
 from swarm.store.partials import Partials
 from swarm.store.room import Room
 from swarm.store.schema import Database
-from swarm.store.values import Held, Mismatch
+from swarm.store.values import Held, Mismatch, Vouched
 
 BEGINNING: Final = 16
 """Blobs that may begin, or be hashed because the index does not know them, at one time."""
@@ -135,6 +135,13 @@ class Content:
             self._room.take(len(chunk), partial.missing)
             with disk_faults(self._layout.root, partial.missing):
                 partial.put(index, chunk, source, voucher)
+
+    def put_verified(
+        self, blob: Blob, index: int, verify: Callable[[], Vouched], source: Source
+    ) -> ChunkDigest:
+        chunk, voucher = verify()
+        self.put(blob, index, chunk, source, voucher)
+        return chunk.digest
 
     def put_whole(self, items: Sequence[tuple[Blob, Bytes, Source]]) -> None:
         """Raises Mismatch for those that are wrong; the others are stored."""

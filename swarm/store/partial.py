@@ -4,9 +4,11 @@ A put is one positioned write of the chunk and one of its journal record, no fsy
 cache still has both; after a power cut the journal may name chunks whose bytes never reached the disk.
 Either way `load` hashes every chunk the journal names and keeps what verifies.
 
-A chunk that is held is never written again until it was discarded. So what `take` hashed is what lies
-in the file, and a copy that arrives late can do no harm. Blocking; runs in worker threads; the lock
-guards the state and every write, reads take no lock.
+A chunk that is held is never written again until it was discarded. So what was hashed is what lies in the
+file, and a copy that arrives late can do no harm. Blocking; runs in worker threads. One lock guards the
+state and every write (Linux lets only one thread at a time write to a file, and those that wait spin),
+another the hash of the whole, so that one chunk is written while the one before is hashed; it is taken
+first where both are. Reads take no lock.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ from swarm.store.layout import StoreLayout
 from swarm.store.values import NO_DIGEST, Held, Mismatch
 
 HASHED_PER_PUT: Final = 2
-"""Chunks that a put may feed to the hash of the whole blob: it keeps up with what arrives in order, and
-catches up with what does not, so that little is left to do when the last chunk is there."""
+"""Chunks that a put may feed to the hash of the whole blob: its own, without reading it back, when it is
+the next one, and one that came out of order, so that little is left to do when the last chunk is there."""
 
 PARTIAL_MODE: Final = 0o644
 """Content still arriving is written by its owner only; the umask takes away more."""
@@ -54,6 +56,7 @@ class Partial:
         self._descriptors = descriptors
         self._span = blob.span
         self._lock = threading.Lock()
+        self._hash_lock = threading.Lock()
         self._loaded = False
         self._deleted = False
         self._bits = 0
@@ -125,8 +128,6 @@ class Partial:
         offset, length = self._span(index)
         if len(chunk) != length:
             raise ValueError(f"chunk {index} of {self.blob} has {length} bytes, not {len(chunk)}")
-        if index in self._entries:
-            return
         with self._lock:
             if self.gone or index in self._entries:
                 return
@@ -137,11 +138,13 @@ class Partial:
             entry = journal.Entry(chunk.digest, self._number(source), self._number(voucher))
             self._append(journal.stored(index, entry))
             self._keep(index, entry)
-            self._hash_ahead(HASHED_PER_PUT)
+        with self._hash_lock:
+            if not self.gone:
+                self._hash_ahead(HASHED_PER_PUT, index, chunk)
 
     def discard(self, indexes: Iterable[int]) -> None:
         """Forget chunks that were found wrong; they can be put again."""
-        with self._lock:
+        with self._hash_lock, self._lock:
             wrong = sorted({index for index in indexes if index in self._entries})
             if self.gone or not wrong:
                 return
@@ -156,7 +159,7 @@ class Partial:
 
         All of it must be there. Raises Mismatch (every chunk stays), Gone.
         """
-        with self._lock:
+        with self._hash_lock:
             self._check_here()
             self._hash_ahead(self.blob.chunk_count)
             if self._hash.digest() != self.blob.digest:
@@ -171,7 +174,7 @@ class Partial:
 
         Raises Gone.
         """
-        with self._lock:
+        with self._hash_lock, self._lock:
             self._check_here()
             move(str(self._data), place)
             self.gone = True
@@ -183,7 +186,7 @@ class Partial:
 
     def delete(self) -> int:
         """Remove what is left of the files; returns the bytes of content that went."""
-        with self._lock:
+        with self._hash_lock, self._lock:
             if self._deleted:
                 return 0
             freed = min(allocated(self._data), self.blob.size)
@@ -247,9 +250,11 @@ class Partial:
             write_at(fd, record, self._end)
         self._end += len(record)
 
-    def _hash_ahead(self, count: int) -> None:
-        while count and self._hashed in self._entries:
-            self._hash.update(self._pread(self._hashed))
+    def _hash_ahead(self, count: int, index: int | None = None, chunk: Chunk | None = None) -> None:
+        """Under the hash lock. `chunk`: what was put at `index`, unless it has been replaced since."""
+        while count and (entry := self._entries.get(self._hashed)) is not None:
+            at_hand = chunk is not None and self._hashed == index and entry.digest == chunk.digest
+            self._hash.update(chunk.data if at_hand and chunk else self._pread(self._hashed))
             self._hashed += 1
             count -= 1
 

@@ -31,7 +31,7 @@ from swarm.store.layout import StoreLayout
 from swarm.store.ledger import Ledger
 from swarm.store.ownership import Ownership, boot_id
 from swarm.store.schema import Database
-from swarm.store.values import Held, Incident, Stored, Summary
+from swarm.store.values import Held, Incident, Stored, Summary, Vouched
 from swarm.workers import Workers
 
 T = TypeVar("T")
@@ -105,6 +105,15 @@ class Store:
         Does nothing when the chunk is held already: one found wrong has to be discarded first.
         """
         await self._call(self._content.put, blob, index, chunk, source, voucher)
+
+    async def put_verified(
+        self, blob: Blob, index: int, verify: Callable[[], Vouched], source: Source
+    ) -> ChunkDigest:
+        """`put` what `verify` returns, in one trip to a worker, which runs that too; its digest.
+
+        Raises what `verify` raises, with nothing stored.
+        """
+        return await self._call(self._content.put_verified, blob, index, verify, source)
 
     async def put_whole(self, items: Sequence[tuple[Blob, Bytes, Source]]) -> None:
         """Check, store and commit blobs of one chunk or none: all that are right, in one transaction.

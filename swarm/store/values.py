@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from protocol.ids import ID_LENGTH, ChunkDigest, SnapshotKey
+from protocol.chunks import Chunk
+from protocol.ids import ID_LENGTH, ChunkDigest, NodeId, SnapshotKey
 from protocol.manifest import Blob, RepoType, Snapshot
 from swarm.sources.interface import Source
 
@@ -19,6 +21,13 @@ class Mismatch(Exception):
         super().__init__(f"not what the publisher calls {', '.join(map(str, blobs))}")
         self.blobs = blobs
         self.blob = blobs[0]
+
+
+class Vouched(NamedTuple):
+    """A verified chunk, and who attested its digest: None when nobody had to."""
+
+    chunk: Chunk
+    voucher: NodeId | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,15 @@ digest of the whole blob decides in the end. A blob of one chunk is checked agai
 at once; such small blobs are gathered, so that thousands of them take few transactions.
 
 A chunk may arrive twice, under two digests even. The first that is stored counts, and only what is on
-disk is ever said to be believed.
+disk is ever said to be believed. The first to arrive is checked and stored in one trip to a worker; what
+comes after it is checked before it waits for the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 import trio
@@ -23,7 +25,7 @@ from protocol.manifest import Blob, Layout
 from swarm.errors import WrongContent
 from swarm.scheduler.events import UPSTREAM
 from swarm.sources import Source
-from swarm.store import Mismatch, Store, WholeBlob
+from swarm.store import Mismatch, Store, Vouched, WholeBlob
 from swarm.transfer.claims import ClaimBook
 from swarm.workers import Workers
 
@@ -32,6 +34,10 @@ SMALL_BATCH: Final = 512
 
 SMALL_WAITING: Final = 2 * SMALL_BATCH
 """Small blobs checked and not yet stored: one batch under way, one gathering; at most 256 MiB."""
+
+
+Verify = Callable[[], Vouched]
+"""Makes a chunk of bytes that came, or raises WrongBytes; for a worker to run."""
 
 
 class Asked(Protocol):
@@ -65,7 +71,8 @@ class Taken:
 class Intake:
     """Checks and stores the chunks of one snapshot; `stored` is called with each that made it.
 
-    held: whether a chunk is stored and counts. release: take a chunk out of quarantine; whether it was.
+    held: whether a chunk is stored and counts. quarantined: whether it is stored and does not count.
+    release: take it out of quarantine; whether it was there.
     """
 
     def __init__(
@@ -76,6 +83,7 @@ class Intake:
         workers: Workers,
         *,
         held: Callable[[int], bool],
+        quarantined: Callable[[int], bool],
         release: Callable[[int], bool],
         stored: Callable[[Taken], None],
     ) -> None:
@@ -84,6 +92,7 @@ class Intake:
         self._book = book
         self._workers = workers
         self._held = held
+        self._quarantined = quarantined
         self._release = release
         self._stored = stored
         self._keeping: set[int] = set()
@@ -103,41 +112,48 @@ class Intake:
             return
         if length != blob.span(index)[1]:
             raise WrongBytes(f"{length} bytes instead of {blob.span(index)[1]}")
-        verified = await self._verify(order, chunk, data)
+        verify = self._check(order, chunk, data)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if chunk in self._keeping or self._held(chunk) or self._quarantined(chunk):
+            await self._take_another(order, source, chunk, verify)
+        elif order.wants(chunk):
+            await self._keep(order, source, chunk, verify)
+
+    def _check(self, order: Asked, chunk: int, data: Bytes) -> Verify:
+        """What makes a chunk of the bytes, for a worker to run.
+
+        A peer that sends what was ordered is right, even if more is known by now: the request itself may
+        have gone out after the news. WrongBytes when there is nothing to check against.
+        """
+        if order.giver == UPSTREAM:
+            return partial(_named, data)
+        digests = (order.digest(chunk), self._book.digest(chunk))
+        right = {digest: self._book.voucher(chunk, digest) for digest in digests if digest is not None}
+        if not right:
+            raise WrongBytes("a chunk that nobody vouches for")
+        return partial(_first_right, data, right)
+
+    async def _take_another(self, order: Asked, source: Source, chunk: int, verify: Verify) -> None:
+        """A chunk that came before must be right as well, and takes the place of one that was not."""
+        verified = await self._workers.run(verify)
         while chunk in self._keeping:
             await self._kept.park()
-        if self._held(chunk) or not order.wants(chunk):
-            return
-        taken = Taken(chunk, order.giver, source, length, verified.digest)
-        with trio.CancelScope(shield=True):  # what is on disk counts, whatever becomes of the order
-            await self._keep(taken, verified)
+        if not self._held(chunk) and order.wants(chunk):
+            await self._keep(order, source, chunk, lambda: verified)
 
-    async def _verify(self, order: Asked, chunk: int, data: Bytes) -> Chunk:
-        """The chunk; a peer that sends what was ordered is right, even if more is known by now."""
-        if order.giver == UPSTREAM:
-            return await self._workers.run(Chunk.named, data)
-        ordered, believed = order.digest(chunk), self._book.digest(chunk)
-        if ordered is not None and ordered != believed:
-            try:
-                return await self._workers.run(Chunk, data, ordered)
-            except WrongBytes:
-                pass  # the request itself may have gone out after the news
-        if believed is None:
-            raise WrongBytes("a chunk that nobody vouches for")
-        return await self._workers.run(Chunk, data, believed)
-
-    async def _keep(self, taken: Taken, verified: Chunk) -> None:
-        chunk, (blob, index) = taken.chunk, self._layout.locate(taken.chunk)
-        voucher = None if taken.giver == UPSTREAM else self._book.voucher(chunk, verified.digest)
+    async def _keep(self, order: Asked, source: Source, chunk: int, verify: Verify) -> None:
+        """Store it. What is on disk counts, whatever becomes of the order."""
+        blob, index = self._layout.locate(chunk)
         self._keeping.add(chunk)
         try:
-            if self._release(chunk):
-                await self._store.discard(blob, [index])
-            await self._store.put(blob, index, verified, taken.source, voucher)
+            with trio.CancelScope(shield=True):
+                if self._release(chunk):
+                    await self._store.discard(blob, [index])
+                digest = await self._store.put_verified(blob, index, verify, source)
         finally:
             self._keeping.discard(chunk)
             self._kept.unpark_all()
-        self._stored(taken)
+        self._stored(Taken(chunk, order.giver, source, self._layout.length(chunk), digest))
 
     async def write_small(self) -> None:
         """Store what `take` gathers, many at a time, until cancelled."""
@@ -161,3 +177,18 @@ class Intake:
                 f"a file of 0 bytes is to have the digest {error.blob}, which is not that of no bytes",
                 "The repository's listing is wrong; leave the file out by --exclude.",
             ) from error
+
+
+def _named(data: Bytes) -> Vouched:
+    return Vouched(Chunk.named(data), None)
+
+
+def _first_right(data: Bytes, right: Mapping[ChunkDigest, NodeId | None]) -> Vouched:
+    """The chunk under the first of these digests that it has, and who vouched for that."""
+    *others, last = right
+    for digest in others:
+        try:
+            return Vouched(Chunk(data, digest), right[digest])
+        except WrongBytes:
+            continue
+    return Vouched(Chunk(data, last), right[last])

@@ -84,6 +84,7 @@ class Transfer:
             self.book,
             workers,
             held=lambda chunk: bool(self.have >> chunk & 1),
+            quarantined=lambda chunk: self._gate.quarantined(chunk) is not None,
             release=self._gate.release,
             stored=self._stored,
         )

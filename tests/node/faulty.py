@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from protocol.chunks import Bytes, Chunk
-from protocol.ids import ChunkDigest, NodeId, SnapshotKey
+from protocol.chunks import Bytes
+from protocol.ids import ChunkDigest, SnapshotKey
 from protocol.manifest import Blob, Layout
 from protocol.messages import Claims, Ranges
 from swarm.errors import StoreError
 from swarm.exchange.interfaces import Catalog, Served
 from swarm.sources import Source
-from swarm.store import Store
+from swarm.store import Store, Vouched
 from tests.node.lan import flipped
 
 
@@ -106,16 +106,16 @@ def approves_all(store: Store) -> Iterator[None]:
 @contextmanager
 def fills_up(store: Store, *, after: int) -> Iterator[None]:
     """The disk takes so many chunks and then no more."""
-    put, left = store.put, after
+    put, left = store.put_verified, after
 
     async def put_if_room(
-        blob: Blob, index: int, chunk: Chunk, source: Source, voucher: NodeId | None
-    ) -> None:
+        blob: Blob, index: int, verify: Callable[[], Vouched], source: Source
+    ) -> ChunkDigest:
         nonlocal left
         left -= 1
         if left < 0:
             raise StoreError("The disk is full.")
-        await put(blob, index, chunk, source, voucher)
+        return await put(blob, index, verify, source)
 
-    with patch.object(store, "put", put_if_room):
+    with patch.object(store, "put_verified", put_if_room):
         yield

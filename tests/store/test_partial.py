@@ -96,6 +96,16 @@ def test_a_chunk_replaced_while_it_is_read_is_not_given_out(
     assert partial.read(0) == BIG.part(0)
 
 
+def test_what_arrives_in_order_is_not_read_back_to_be_hashed(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial = opened(layout)
+    monkeypatch.setattr(os, "pread", None)
+    for index in BIG.indexes:
+        partial.put(index, BIG.chunk(index), PEER, None)
+    partial.seal()
+
+
 def test_what_lies_after_the_sound_part_of_a_journal_is_cut_off(layout: StoreLayout) -> None:
     partial = opened(layout)
     for index in BIG.indexes:

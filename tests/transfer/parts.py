@@ -78,6 +78,7 @@ class Kitchen:
             self.book,
             InlineWorkers(),
             held=lambda chunk: bool(self.have >> chunk & 1),
+            quarantined=self.quarantine.__contains__,
             release=self._release,
             stored=self._stored,
         )

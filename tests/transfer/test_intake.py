@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
@@ -10,13 +11,14 @@ import pytest
 import trio
 import trio.testing
 
-from protocol.chunks import Chunk, WrongBytes
-from protocol.ids import NodeId
+from protocol.chunks import WrongBytes
+from protocol.ids import ChunkDigest, NodeId
 from protocol.limits import KIB
 from protocol.manifest import Blob
 from protocol.signing import attest
 from swarm.errors import WrongContent
 from swarm.sources import Source
+from swarm.store import Vouched
 from swarm.transfer.intake import Taken
 from tests.exchange.nodes import Content
 from tests.node.lan import flipped
@@ -92,7 +94,7 @@ async def test_of_two_copies_with_different_digests_the_first_counts(tmp_path: P
         assert (data == CONTENT.chunk(0)) == (taken.digest == CONTENT.digest(0))
 
 
-async def test_a_chunk_called_off_while_it_was_checked_is_dropped(tmp_path: Path) -> None:
+async def test_a_chunk_that_was_called_off_is_dropped(tmp_path: Path) -> None:
     async with kitchen(tmp_path, CONTENT) as kit:
         await kit.take(Order(NodeId(b""), called_off=0b1), 0)
         assert kit.taken == []
@@ -111,16 +113,16 @@ async def test_a_chunk_in_quarantine_is_written_over(tmp_path: Path) -> None:
 
 async def test_what_is_being_written_counts_even_if_the_order_ends(tmp_path: Path) -> None:
     async with kitchen(tmp_path, CONTENT) as kit:
-        put = kit.store.put
+        put = kit.store.put_verified
         with trio.CancelScope() as scope:
 
             async def put_and_cancel(
-                blob: Blob, index: int, chunk: Chunk, source: Source, voucher: NodeId | None
-            ) -> None:
+                blob: Blob, index: int, verify: Callable[[], Vouched], source: Source
+            ) -> ChunkDigest:
                 scope.cancel()
-                await put(blob, index, chunk, source, voucher)
+                return await put(blob, index, verify, source)
 
-            with patch.object(kit.store, "put", put_and_cancel):
+            with patch.object(kit.store, "put_verified", put_and_cancel):
                 await kit.take(UPSTREAM, 0)
         assert kit.have == 0b1
         assert await kit.on_disk(0) == CONTENT.chunk(0)
