@@ -74,6 +74,7 @@ class Host:
         self.processes: list[HostProcess] = []
         self._keeper = keeper
         self._port = f"p-{name}"
+        self._silenced = False
         home.mkdir(parents=True, exist_ok=True)
         keeper.run("ip", "netns", "add", name)
         self._ip("link", "set", "lo", "up")
@@ -104,15 +105,21 @@ class Host:
 
     def cut(self, *, silently: bool = False) -> None:
         """Pull the cable; `silently`: as if beyond the switch, so that the host keeps its carrier."""
-        if silently:
-            self._keeper.run("bridge", "link", "set", "dev", self._port, "state", "0")
-        else:
+        self._silence(silently)
+        if not silently:
             self._keeper.run("ip", "link", "set", self._port, "down")
 
     def mend(self) -> None:
         """Undo `cut`, of either kind."""
+        self._silence(False)
         self._keeper.run("ip", "link", "set", self._port, "up")
-        self._keeper.run("bridge", "link", "set", "dev", self._port, "state", "3")
+
+    def _silence(self, silenced: bool) -> None:
+        """Have the switch drop what goes through this port; only while it is up can it be told."""
+        if silenced != self._silenced:
+            state = "0" if silenced else "3"  # BR_STATE_DISABLED, BR_STATE_FORWARDING (linux/if_bridge.h)
+            self._keeper.run("bridge", "link", "set", "dev", self._port, "state", state)
+            self._silenced = silenced
 
     def drop_multicast(self) -> None:
         """Have the switch pass on no multicast to this host, as some Wi-Fi does; broadcasts (ARP) it does."""
