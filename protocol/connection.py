@@ -85,8 +85,13 @@ class Connection:
         self._raise_fault()
         return self._inbox.space()
 
+    @property
+    def lacking(self) -> int:
+        """Bytes without which the next event will not come: fewer mean nothing yet."""
+        return self._inbox.lacking
+
     def received(self, count: int) -> list[Event]:
-        """`count` bytes were received into `buffer()`: what they mean.
+        """`count` bytes were received into `buffer()`: what they mean. May run in a worker thread.
 
         ProtocolFault when they break the protocol. Events that came before the fault are returned first,
         and the fault is raised by the next call.

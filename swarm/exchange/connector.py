@@ -13,6 +13,7 @@ from protocol.signing import Identity
 from swarm.exchange.interfaces import Network
 from swarm.exchange.link import HandshakeFailed, Link, secure
 from swarm.sources.address import Address
+from swarm.workers import Workers
 
 DIAL_SECONDS: Final = 5.0
 """For a TCP connection to come about: on a LAN, one lost SYN and its retransmission and to spare."""
@@ -38,6 +39,7 @@ class Connector:
         agent: str,
         entropy: Callable[[int], bytes],
         clock: Callable[[], float],
+        workers: Workers,
     ) -> None:
         self.listen_port = 0
         self._identity = identity
@@ -45,6 +47,7 @@ class Connector:
         self._agent = agent
         self._entropy = entropy
         self._clock = clock
+        self._workers = workers
 
     async def dial(self, address: Address, kind: Kind) -> Link:
         """A link with whoever is at this address, in bounded time; CannotConnect."""
@@ -65,4 +68,4 @@ class Connector:
         hello = Hello(kind, self.listen_port, self._agent)
         ephemeral = self._entropy(EPHEMERAL_LENGTH)
         connection = Connection(self._identity, hello, initiator=initiator, ephemeral=ephemeral)
-        return await secure(stream, connection, self._clock)
+        return await secure(stream, connection, self._clock, self._workers)

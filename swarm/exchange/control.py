@@ -38,7 +38,7 @@ from protocol.signing import BadSignature, check_claims
 from swarm.errors import SwarmError
 from swarm.exchange.interfaces import Catalog, PeerMessage, TopicMessage
 from swarm.exchange.link import Link
-from swarm.exchange.outbox import Message
+from swarm.exchange.outbox import Message, ready
 from swarm.exchange.serving import open_topic
 from swarm.exchange.spans import map_segments
 from swarm.sources.address import Address
@@ -240,7 +240,7 @@ class ControlSession:
         served = await open_topic(self._catalog, question.topic)
         if served is not None:
             for claims in served.claims(question.ranges):
-                await self.link.put(claims)
+                await self.link.put(ready(claims))
 
     async def _answer_lookup(self, question: Lookup) -> None:
         try:

@@ -36,6 +36,7 @@ from swarm.exchange.sessions import Sessions
 from swarm.exchange.topics import DigestOf, Sayable, Topic
 from swarm.sources.address import Address
 from swarm.sources.interface import Source, SourceFailed
+from swarm.workers import Workers
 
 MAX_HANDSHAKES: Final = 64
 """Accepted connections whose handshake is under way: twice the links a node holds. More are closed."""
@@ -83,6 +84,7 @@ class Exchange:
         port: int,
         agent: str,
         entropy: Callable[[int], bytes],
+        workers: Workers,
         clock: Callable[[], float] = trio.current_time,
         hosts: Sequence[str] | None = None,
         any_port: bool = True,
@@ -97,7 +99,9 @@ class Exchange:
         self._clock = clock
         self._hosts = hosts
         self._any_port = any_port
-        self._connector = Connector(identity, network, agent=agent, entropy=entropy, clock=clock)
+        self._connector = Connector(
+            identity, network, agent=agent, entropy=entropy, clock=clock, workers=workers
+        )
         self._bulks = Bulks(
             self.me, self, self._connector, catalog, upload=upload, download=download, clock=clock
         )

@@ -59,6 +59,11 @@ class Limiter(Protocol):
         ...
 
 
+Reader = Callable[[], Bytes | None]
+"""Reads a chunk, for a worker to call; None when it is held no more, or with another digest. It may raise
+SwarmError or OSError."""
+
+
 class Served(Protocol):
     """One topic as this node can serve it: a live view, whose values may change between two reads."""
 
@@ -89,8 +94,8 @@ class Served(Protocol):
         """What is known, by signed word, of the digests of these chunks."""
         ...
 
-    async def read(self, chunk: int, digest: ChunkDigest | None, /) -> Bytes | None:
-        """The chunk's bytes; None when it is not held, or held with another digest."""
+    def reader(self, chunk: int, digest: ChunkDigest | None, /) -> Reader | None:
+        """What reads the chunk's bytes; None when it is not held, or held with another digest."""
         ...
 
 

@@ -104,6 +104,7 @@ def _exchange(settings: Settings, me: Identity, transfers: Transfers) -> Exchang
         any_port=listen is None,
         agent=f"lanswarm/{__version__}",
         entropy=secrets.token_bytes,
+        workers=ThreadWorkers(),
         upload=_limiter(settings.upload_rate),
         download=_limiter(settings.download_rate),
     )

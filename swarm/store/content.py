@@ -103,9 +103,10 @@ class Content:
             self._partials.delete(blob)
         return taken
 
-    def read(self, blob: Blob, index: int) -> bytes | None:
+    def read(self, blob: Blob, index: int, digest: ChunkDigest | None = None) -> bytes | None:
+        """`digest`: what a chunk of a partial blob must have; those of a complete one do not change."""
         partial = self._partials.get(blob)
-        data = partial.read(index) if partial else None
+        data = partial.read(index, digest) if partial else None
         return data if data is not None else self._complete.read(blob, index)
 
     def claims(self, blob: Blob) -> list[tuple[int, ChunkDigest, NodeId | None]]:

@@ -99,10 +99,10 @@ class Partial:
             count[source] += self._span(index)[1]
         return dict(count)
 
-    def read(self, index: int) -> bytes | None:
-        """The bytes of a chunk, None when it is not held or went while it was read."""
+    def read(self, index: int, digest: ChunkDigest | None = None) -> bytes | None:
+        """The bytes of a chunk, None when it is not held, has another digest, or went while it was read."""
         entry = self._entries.get(index)
-        if entry is None:
+        if entry is None or digest not in (None, entry.digest):
             return None
         try:
             data = self._pread(index)

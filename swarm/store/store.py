@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from time import time
 from typing import TypeVar, TypeVarTuple
@@ -126,6 +127,11 @@ class Store:
         """The bytes of a chunk of a complete or partial blob, None when it is not held."""
         return await self._call(self._content.read, blob, index)
 
+    def reader(self, blob: Blob, index: int, digest: ChunkDigest | None = None) -> Callable[[], bytes | None]:
+        """`read`, for somebody else's worker to call; None also when a partial blob's chunk has another
+        digest by then. Of no use once the store is closed."""
+        return partial(self._guarded, self._content.read, blob, index, digest)
+
     async def claims(self, blob: Blob) -> list[tuple[int, ChunkDigest, NodeId | None]]:
         """(chunk, digest, who vouched for it) of each chunk held; nobody has to once the blob is complete."""
         return await self._call(self._content.claims, blob)
@@ -219,12 +225,12 @@ class Store:
     # --- inside -------------------------------------------------------------------------------------
 
     async def _call(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        def work() -> T:
-            with disk_faults(self.root):
-                self._ownership.check()
-                return function(*arguments)
+        return await self._workers.run(partial(self._guarded, function, *arguments))
 
-        return await self._workers.run(work)
+    def _guarded(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        with disk_faults(self.root):
+            self._ownership.check()
+            return function(*arguments)
 
     def _close(self) -> None:
         self._content.close()

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 from blake3 import blake3
@@ -17,10 +18,11 @@ from protocol.manifest import Blob, File, Layout, Snapshot
 from protocol.messages import Claims, Ranges
 from protocol.signing import Identity, attest
 from swarm.exchange.exchange import Exchange
-from swarm.exchange.interfaces import PeerGone, PeerMessage, Served
+from swarm.exchange.interfaces import PeerGone, PeerMessage, Reader, Served
 from swarm.exchange.topics import Topic
 from swarm.sources.address import Address
 from swarm.sources.interface import Source
+from swarm.workers import InlineWorkers
 from tests.exchange.memory import MemoryNetwork
 
 PORT = 7677
@@ -90,11 +92,13 @@ class Offer:
                 digests = [self.content.digest(chunk) for chunk in range(first, first + count)]
                 yield attest(voucher, self.content.key, first, digests, whole=False)
 
-    async def read(self, chunk: int, digest: ChunkDigest | None) -> bytes | None:
-        await trio.lowlevel.checkpoint()
-        self.reads.append(chunk)
+    def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
         if not self.have >> chunk & 1 or digest not in (None, self.content.digest(chunk)):
             return None
+        return partial(self.read, chunk)
+
+    def read(self, chunk: int) -> bytes:
+        self.reads.append(chunk)
         return self.content.chunk(chunk)
 
 
@@ -141,7 +145,12 @@ class Node:
         self.id = self.identity.node_id
         self.shelf = Shelf()
         self.source = lan.host(self.host)
-        arguments: dict[str, object] = {"port": PORT, "agent": f"test/{number}", "entropy": entropy(number)}
+        arguments: dict[str, object] = {
+            "port": PORT,
+            "agent": f"test/{number}",
+            "entropy": entropy(number),
+            "workers": InlineWorkers(),
+        }
         self.exchange = Exchange(self.identity, self.source, self.shelf, **arguments | options)  # type: ignore[arg-type]  # options are a test's
 
     def sees(self, *others: Node, known: bool = True, via: str = "static") -> None:

@@ -12,6 +12,7 @@ from protocol.messages import Ping, Pong
 from swarm.exchange.connector import Connector
 from swarm.exchange.link import Link
 from swarm.exchange.outbox import Message
+from swarm.workers import InlineWorkers
 from tests.exchange.memory import MemoryNetwork
 from tests.exchange.nodes import Node, entropy, identity
 
@@ -29,6 +30,7 @@ class Raw:
             agent="raw",
             entropy=entropy(number),
             clock=trio.current_time,
+            workers=InlineWorkers(),
         )
         self.connector.listen_port = listen_port
 

@@ -14,6 +14,7 @@ from swarm.exchange.exchange import Exchange
 from swarm.exchange.interfaces import PeerGone
 from swarm.exchange.tcp import TcpNetwork
 from swarm.sources.address import Address
+from swarm.workers import ThreadWorkers
 from tests.exchange.nodes import Content, Inbox, Offer, Seen, Shelf, entropy, identity
 
 PATIENCE = 20
@@ -27,6 +28,7 @@ def exchange(number: int, shelf: Shelf, *, port: int = 0, any_port: bool = True)
         port=port,
         agent=f"test/{number}",
         entropy=entropy(number),
+        workers=ThreadWorkers(),
         hosts=["127.0.0.1"],
         any_port=any_port,
     )

@@ -356,10 +356,10 @@ async def test_a_peer_that_stops_sending_fails_the_order(autojump_clock: MockClo
     content = Content(8 * MIB)
     async with seed_and_leech(content) as (seed, leech, topic):
 
-        async def stuck(chunk: int, digest: ChunkDigest | None) -> None:
+        async def stuck(topic: SnapshotKey) -> None:
             await trio.sleep_forever()
 
-        offer(seed, content).read = stuck  # type: ignore[method-assign]  # a disk that hangs
+        seed.shelf.open = stuck  # type: ignore[method-assign]  # a disk that hangs
         start = trio.current_time()
         with pytest.raises(SourceFailed, match="stopped sending"):
             await topic.source(seed.id).fetch([0], unwanted)

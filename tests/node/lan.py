@@ -162,6 +162,7 @@ class Node:
             port=PORT,
             agent="test",
             entropy=entropy(seed),
+            workers=InlineWorkers(),
             upload=RateLimiter(int(upload), trio.current_time) if upload else None,
         )
         self.finished_at = float("inf")

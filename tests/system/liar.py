@@ -12,15 +12,21 @@ from unittest.mock import patch
 from protocol.chunks import Bytes
 from protocol.ids import ChunkDigest
 from swarm.cli import main
+from swarm.exchange.interfaces import Reader
 from swarm.transfer.served import ServedTransfer
 
 
 class Flipping(ServedTransfer):
     """Sends something else than what it says."""
 
-    async def read(self, chunk: int, digest: ChunkDigest | None) -> Bytes | None:
-        data = await super().read(chunk, digest)
-        return data and bytes(data[:-1]) + bytes([data[-1] ^ 1])
+    def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
+        reader = super().reader(chunk, digest)
+
+        def read() -> Bytes | None:
+            data = reader() if reader else None
+            return data and bytes(data[:-1]) + bytes([data[-1] ^ 1])
+
+        return read
 
 
 if __name__ == "__main__":
