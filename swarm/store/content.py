@@ -22,6 +22,7 @@ from swarm.errors import StoreError
 from swarm.sources.interface import Source
 from swarm.store.complete import CompleteBlobs, Verified, renamed
 from swarm.store.descriptors import Descriptors
+from swarm.store.direct import Direct
 from swarm.store.faults import disk_faults
 from swarm.store.files import write_new
 from swarm.store.layout import DIGEST_ALGORITHMS, StoreLayout
@@ -61,8 +62,9 @@ class Content:
         self._layout = layout
         self._boot = boot
         self._descriptors = Descriptors()
-        self._partials = Partials(layout, self._descriptors)
-        self._complete = CompleteBlobs(database, layout, self._descriptors, boot, damaged)
+        direct = Direct()
+        self._partials = Partials(layout, self._descriptors, direct)
+        self._complete = CompleteBlobs(database, layout, self._descriptors, direct, boot, damaged)
         self._room = Room(layout.root)
         self._numbers = itertools.count(1)
         self._beginning = [threading.Lock() for _ in range(BEGINNING)]
@@ -103,7 +105,7 @@ class Content:
             self._partials.delete(blob)
         return taken
 
-    def read(self, blob: Blob, index: int, digest: ChunkDigest | None = None) -> bytes | None:
+    def read(self, blob: Blob, index: int, digest: ChunkDigest | None = None) -> Bytes | None:
         """`digest`: what a chunk of a partial blob must have; those of a complete one do not change."""
         partial = self._partials.get(blob)
         data = partial.read(index, digest) if partial else None
@@ -144,26 +146,16 @@ class Content:
         self.put(blob, index, chunk, source, voucher)
         return chunk.digest
 
-    def put_whole(self, items: Sequence[tuple[Blob, Bytes, Source]]) -> None:
-        """Raises Mismatch for those that are wrong; the others are stored."""
-        wrong: list[Blob] = []
+    def put_whole(self, items: Sequence[tuple[WholeBlob, Source]]) -> None:
         fresh: dict[Blob, Verified] = {}
-        known = self._complete.look_up({blob for blob, _, _ in items})
+        known = self._complete.look_up({whole.blob for whole, _ in items})
         with self._temporaries() as new:
-            for blob, data, source in items:
-                if blob in known or blob in fresh:
-                    continue
-                try:
-                    whole = WholeBlob(blob, data)
-                except WrongBytes:
-                    wrong.append(blob)
-                else:
-                    fresh[blob] = self._write(whole, source, new())
+            for whole, source in items:
+                if whole.blob not in known and whole.blob not in fresh:
+                    fresh[whole.blob] = self._write(whole, source, new())
             self._complete.enter(tuple(fresh.values()))
         for blob in fresh:
             self._partials.delete(blob)
-        if wrong:
-            raise Mismatch(*wrong)
 
     @contextmanager
     def _temporaries(self) -> Iterator[Callable[[], Path]]:
@@ -198,7 +190,11 @@ class Content:
         """Two calls at once are fine: the one that comes second finds the file in its place."""
         place = self._complete.place(blob)
         if not blob.chunk_count:
-            self.put_whole([(blob, b"", Source("local", place))])
+            try:
+                whole = WholeBlob(blob, b"")
+            except WrongBytes as fault:
+                raise Mismatch(blob) from fault
+            self.put_whole([(whole, Source("local", place))])
             return place
         partial = self._open(blob)
         if partial is None:

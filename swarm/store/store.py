@@ -26,7 +26,7 @@ from protocol.ids import ChunkDigest, NodeId, SnapshotKey
 from protocol.manifest import Blob, Snapshot
 from swarm.sources.interface import Source
 from swarm.store.catalog import Catalog
-from swarm.store.content import Content
+from swarm.store.content import Content, WholeBlob
 from swarm.store.faults import disk_faults, free_bytes
 from swarm.store.layout import StoreLayout
 from swarm.store.ledger import Ledger
@@ -116,18 +116,15 @@ class Store:
         """
         return await self._call(self._content.put_verified, blob, index, verify, source)
 
-    async def put_whole(self, items: Sequence[tuple[Blob, Bytes, Source]]) -> None:
-        """Check, store and commit blobs of one chunk or none: all that are right, in one transaction.
-
-        Raises Mismatch naming those that are wrong, when the others have been stored.
-        """
+    async def put_whole(self, items: Sequence[tuple[WholeBlob, Source]]) -> None:
+        """Store and commit blobs of one chunk or none, in one transaction."""
         await self._call(self._content.put_whole, items)
 
-    async def read(self, blob: Blob, index: int) -> bytes | None:
+    async def read(self, blob: Blob, index: int) -> Bytes | None:
         """The bytes of a chunk of a complete or partial blob, None when it is not held."""
         return await self._call(self._content.read, blob, index)
 
-    def reader(self, blob: Blob, index: int, digest: ChunkDigest | None = None) -> Callable[[], bytes | None]:
+    def reader(self, blob: Blob, index: int, digest: ChunkDigest | None = None) -> Callable[[], Bytes | None]:
         """`read`, for somebody else's worker to call; None also when a partial blob's chunk has another
         digest by then. Of no use once the store is closed."""
         return partial(self._guarded, self._content.read, blob, index, digest)

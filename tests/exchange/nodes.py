@@ -21,7 +21,7 @@ from swarm.exchange.exchange import Exchange
 from swarm.exchange.interfaces import PeerGone, PeerMessage, Reader, Served
 from swarm.exchange.topics import Topic
 from swarm.sources.address import Address
-from swarm.sources.interface import Source
+from swarm.sources.interface import Arrived, Source
 from swarm.workers import InlineWorkers
 from tests.exchange.memory import MemoryNetwork
 
@@ -180,9 +180,9 @@ async def nodes(lan: MemoryNetwork, count: int, **options: object) -> AsyncItera
         nursery.cancel_scope.cancel()
 
 
-async def unwanted(source: Source, chunk: int, data: object) -> None:
+async def unwanted(source: Source, arrived: Arrived) -> None:
     """For a fetch that must deliver nothing."""
-    raise AssertionError(f"chunk {chunk} was delivered")
+    raise AssertionError(f"{len(arrived)} chunks were delivered")
 
 
 class Inbox:
@@ -199,12 +199,13 @@ class Inbox:
         while len(self.chunks) < count:
             await self._came.park()
 
-    async def deliver(self, source: Source, chunk: int, data: bytes | bytearray | memoryview) -> None:
+    async def deliver(self, source: Source, arrived: Arrived) -> None:
         await trio.lowlevel.checkpoint()
-        assert chunk not in self.chunks
-        self.chunks[chunk] = bytes(data)
         self.sources.add(source)
-        self.order.append(chunk)
+        for chunk, data in arrived:
+            assert chunk not in self.chunks
+            self.chunks[chunk] = bytes(data)
+            self.order.append(chunk)
         self._came.unpark_all()
 
 

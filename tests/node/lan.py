@@ -113,7 +113,7 @@ class Line:
             if mirror is None or self.hub.down:
                 return
             data = await self.hub.send(mirror, chunk)
-            await deliver(Source("upstream", mirror), chunk, data)
+            await deliver(Source("upstream", mirror), [(chunk, data)])
 
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()

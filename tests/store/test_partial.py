@@ -8,8 +8,10 @@ import pytest
 
 from protocol.chunks import Chunk
 from swarm.store.descriptors import Descriptors
+from swarm.store.direct import Direct
 from swarm.store.layout import StoreLayout
 from swarm.store.partial import Partial
+from swarm.store.recent import Recent
 from tests.store.samples import HUB, PEER, VOUCHER, sample
 
 BIG = sample(900_000)
@@ -23,7 +25,7 @@ def layout(tmp_path: Path) -> StoreLayout:
 
 
 def opened(layout: StoreLayout) -> Partial:
-    partial = Partial(BIG.blob, layout, Descriptors())
+    partial = Partial(BIG.blob, layout, Descriptors(), Direct(allowed=False), Recent(0))
     partial.load()
     return partial
 

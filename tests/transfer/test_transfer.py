@@ -92,7 +92,7 @@ class _Seat:
             await trio.lowlevel.checkpoint()
             self._company.asked.append((self._peer, chunk))
             data = self._company.sends.get(self._peer, {}).get(chunk, CONTENT.chunk(chunk))
-            await deliver(Source("peer", self._peer.hex()), chunk, data)
+            await deliver(Source("peer", self._peer.hex()), [(chunk, data)])
 
     def withdraw(self, chunks: Sequence[int]) -> None:
         pass
