@@ -15,10 +15,9 @@ from typing import Final
 import trio
 
 from protocol import bits as bitset
-from protocol.ids import NodeId, short, to_text
-from protocol.limits import MAX_RANGES
+from protocol.ids import ChunkDigest, NodeId, short, to_text
 from protocol.manifest import Blob, File, Snapshot
-from protocol.messages import Fetching, Have, Join, Lease, Lost, NeedClaims, Ranges
+from protocol.messages import Claims, Fetching, Join, Lease, Lost, NeedClaims
 from protocol.signing import Identity, attest
 from swarm.errors import NoSource, SwarmError, WrongContent
 from swarm.exchange.topics import Sayable, Topic
@@ -32,6 +31,7 @@ from swarm.transfer.gate import Gate, Suspect
 from swarm.transfer.intake import Intake, Taken
 from swarm.transfer.ledger import Ledger
 from swarm.transfer.mirrors import Mirrors
+from swarm.transfer.news import News, cut
 from swarm.transfer.orders import Orders, Upstream
 from swarm.transfer.plan import chunk_bits
 from swarm.transfer.talk import to_events
@@ -103,6 +103,7 @@ class Transfer:
         self._wanted = 0
         self._answers = Answers()
         self._upstream_said = ""
+        self._news = News(snapshot.key, self._attest, self._tell, self._left)
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -146,6 +147,7 @@ class Transfer:
                 self._orders.start(self._spawn, topic)
                 self._spawn(self._intake.write_small)
                 self._spawn(self._ring)
+                self._spawn(self._news.run)
                 singles = [blob for blob in self.layout.blobs if blob.chunk_count == 1]
                 self._step(ev.Vouched(chunk_bits(self.layout, singles)))
                 if topic is not None:
@@ -156,6 +158,7 @@ class Transfer:
                 self._say_upstream()
                 task_status.started()
         finally:
+            self._news.flush()
             with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
                 for upstream in self._upstreams:
                     await upstream.aclose()
@@ -263,6 +266,11 @@ class Transfer:
                     self._say(NeedClaims(key, ranges), peer)
 
     def _say(self, message: Sayable, peer: NodeId | None = None) -> None:
+        """Tell one peer, or all, after what is to be told of chunks that were stored before."""
+        self._news.flush()
+        self._tell(message, peer)
+
+    def _tell(self, message: Sayable, peer: NodeId | None = None) -> None:
         if self._topic is not None:
             self._topic.say(message, peer)
 
@@ -297,20 +305,25 @@ class Transfer:
     # --- chunks -----------------------------------------------------------------------------------
 
     def _stored(self, taken: Taken) -> None:
-        """A chunk was verified and stored: attest it if it is news to the LAN, pass the word, go on."""
+        """A chunk was verified and stored: pass the word, with its digest if it is news to the LAN; go on."""
         if not self.have >> taken.chunk & 1:
             self.ledger.add(taken.source, taken.length, trio.current_time())
         if taken.digest is not None:
             self.book.settle(taken.chunk, taken.digest)
-            if taken.giver == ev.UPSTREAM:
-                claims = attest(self._identity, self.snapshot.key, taken.chunk, (taken.digest,), False)
-                self.book.add(claims, self._identity.node_id, self.have)
-                self._say(claims)
-        self._hold(taken.chunk, taken.giver)
+        self._hold(taken.chunk, taken.giver, taken.digest if taken.giver == ev.UPSTREAM else None)
 
-    def _hold(self, chunk: int, giver: NodeId) -> None:
+    def _attest(self, first: int, digests: tuple[ChunkDigest, ...]) -> Claims:
+        """This node's word for what came from upstream."""
+        claims = attest(self._identity, self.snapshot.key, first, digests, False)
+        self.book.add(claims, self._identity.node_id, self.have)
+        return claims
+
+    def _left(self) -> int:
+        return (self._wanted & ~self.have).bit_count()
+
+    def _hold(self, chunk: int, giver: NodeId, digest: ChunkDigest | None = None) -> None:
         self.have |= 1 << chunk
-        self._say(Have(self.snapshot.key, ((chunk, 1),)))
+        self._news.stored(chunk, digest)
         self._step(ev.Stored(chunk, giver))
         blob, _ = self.layout.locate(chunk)
         if blob.chunk_count == 1:
@@ -456,9 +469,3 @@ class Transfer:
             f" (node {short(self._identity.node_id)}){said}",
             f"{advice}; what has arrived is kept for the next `swarm get`.",
         )
-
-
-def cut(bits: int) -> list[Ranges]:
-    """The set as range lists, each short enough for one message; none for an empty set."""
-    ranges = bitset.to_ranges(bits)
-    return [ranges[start : start + MAX_RANGES] for start in range(0, len(ranges), MAX_RANGES)]
