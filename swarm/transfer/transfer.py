@@ -8,7 +8,9 @@ the same snapshot share one transfer. All of it lives in the nursery of `run`.
 from __future__ import annotations
 
 import logging
+import math
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from typing import Final
 
@@ -93,12 +95,14 @@ class Transfer:
         self._upstreams = [upstream] if upstream is not None else []
         self._done: set[Blob] = set()
         self._committing: set[Blob] = set()
+        self._lacking: dict[Blob, int] = {}
         self._commits = trio.CapacityLimiter(COMMITS_AT_ONCE)
         self._failure: SwarmError | None = None
         self._changed = trio.Event()
-        self._inbox: list[ev.Event] = []
+        self._inbox: deque[ev.Event] = deque()
         self._stepping = False
         self._alarm = trio.CancelScope()
+        self._wake_at = math.inf
         self._topic: Topic | None = None
         self._wanted = 0
         self._answers = Answers()
@@ -117,6 +121,7 @@ class Transfer:
                 self._done.add(blob)
             chunks = self.layout.chunks_of(blob)
             self.have |= state.bits << chunks.start
+            self._lacking[blob] = blob.chunk_count - state.bits.bit_count()
             for chunk, digest in zip(chunks, state.digests, strict=False):
                 if digest is not None and blob.chunk_count > 1:
                     self.book.settle(chunk, digest)
@@ -233,7 +238,7 @@ class Transfer:
         self._stepping = True
         try:
             while self._inbox:
-                for command in self._scheduler.step(self._inbox.pop(0), trio.current_time()):
+                for command in self._scheduler.step(self._inbox.popleft(), trio.current_time()):
                     self._carry_out(command)
         finally:
             self._stepping = False
@@ -245,7 +250,8 @@ class Transfer:
             case ev.Cancel(order, bits):
                 self._orders.cancel(order, bits)
             case ev.WakeAt(time):
-                self._alarm.deadline = time
+                self._wake_at = time
+                self._alarm.deadline = min(time, self._alarm.deadline)
             case ev.Stuck(bits):
                 self._fail(self._nobody_has(bits))
             case ev.Complete():
@@ -295,12 +301,16 @@ class Transfer:
         self._step(ev.Upstream(self.can_fetch and not self._answers.due))
 
     async def _ring(self) -> None:
-        """Send a Tick at the time the scheduler last named."""
+        """Send a Tick at the time the scheduler last named.
+
+        A time put off is not set anew: the alarm goes off in vain; setting it each time would cost more.
+        """
         while True:
-            with trio.CancelScope(deadline=self._alarm.deadline) as self._alarm:
+            with trio.CancelScope(deadline=self._wake_at) as self._alarm:
                 await trio.sleep_forever()
-            self._alarm = trio.CancelScope()
-            self._step(ev.Tick())
+            if trio.current_time() >= self._wake_at:
+                self._wake_at = math.inf
+                self._step(ev.Tick())
 
     # --- chunks -----------------------------------------------------------------------------------
 
@@ -322,10 +332,12 @@ class Transfer:
         return (self._wanted & ~self.have).bit_count()
 
     def _hold(self, chunk: int, giver: NodeId, digest: ChunkDigest | None = None) -> None:
-        self.have |= 1 << chunk
+        blob, _ = self.layout.locate(chunk)
+        if not self.have >> chunk & 1:
+            self.have |= 1 << chunk
+            self._lacking[blob] -= 1
         self._news.stored(chunk, digest)
         self._step(ev.Stored(chunk, giver))
-        blob, _ = self.layout.locate(chunk)
         if blob.chunk_count == 1:
             self._done.add(blob)
             self._wake()
@@ -362,8 +374,8 @@ class Transfer:
     # --- whole blobs ------------------------------------------------------------------------------
 
     def _commit_if_whole(self, blob: Blob) -> None:
-        bits = chunk_bits(self.layout, (blob,))
-        if blob.chunk_count > 1 and not bits & ~self.have and blob not in self._done | self._committing:
+        whole = blob.chunk_count > 1 and not self._lacking[blob]
+        if whole and blob not in self._done and blob not in self._committing:
             self._committing.add(blob)
             self._spawn(self._commit, blob)
 
@@ -408,6 +420,7 @@ class Transfer:
         self.notes.append(f"{blob} does not match; looking for the wrong chunks")
         bits = chunk_bits(self.layout, (blob,))
         self.have &= ~bits
+        self._lacking[blob] = blob.chunk_count
         for ranges in cut(bits):
             self._say(Lost(self.snapshot.key, ranges))
         self._avoid_mirrors({suspect.sender for suspect in suspects}, self.ledger.totals)
