@@ -112,7 +112,9 @@ class Link:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._send)
+                    sealed, frames = trio.open_memory_channel[bytes | bytearray](0)
+                    nursery.start_soon(self._seal, sealed)
+                    nursery.start_soon(self._send, frames)
                     nursery.start_soon(self._receive, handle)
                     for task in tasks:
                         nursery.start_soon(task)
@@ -160,29 +162,32 @@ class Link:
             self._handling = False
             self._heard_at = self._clock()
 
-    async def _send(self) -> None:
-        try:
-            while True:
-                messages = await self._outbox.take()
-                if isinstance(messages, list):
-                    await self._send_all([self._connection.seal(message) for message in messages])
-                    continue
-                frame = await self._workers.run(self._make, messages)
-                if frame is not None:
-                    await self._send_all([frame])
-                self._outbox.done()
-        except WireBroken as error:
-            self.cut(str(error))
+    async def _seal(self, sealed: trio.MemorySendChannel[bytes | bytearray]) -> None:
+        """Make the next frames ready while those before are sent: they count, and go, in this order."""
+        while True:
+            messages = await self._outbox.take()
+            if isinstance(messages, list):
+                frames = [self._connection.seal(message) for message in messages]
+                await sealed.send(frames[0] if len(frames) == 1 else b"".join(frames))
+                continue
+            frame = await self._workers.run(self._make, messages)
+            if frame is not None:
+                await sealed.send(frame)
+            self._outbox.done()
 
     def _make(self, making: Making) -> bytearray | None:
         message = making()
         return None if message is None else self._connection.seal(message)
 
-    async def _send_all(self, frames: list[bytearray]) -> None:
-        with trio.move_on_after(SEND_STALL_SECONDS) as patience:
-            await self._wire.send(frames[0] if len(frames) == 1 else b"".join(frames))
-        if patience.cancelled_caught:
-            self.cut("the peer stopped reading")
+    async def _send(self, sealed: trio.MemoryReceiveChannel[bytes | bytearray]) -> None:
+        try:
+            async for frames in sealed:
+                with trio.move_on_after(SEND_STALL_SECONDS) as patience:
+                    await self._wire.send(frames)
+                if patience.cancelled_caught:
+                    self.cut("the peer stopped reading")
+        except WireBroken as error:
+            self.cut(str(error))
 
 
 async def secure(
