@@ -129,8 +129,10 @@ class Connection:
             self._fault = ProtocolFault(f"the peer hung up where we expected {waited_for}")
             raise self._fault
 
-    def seal(self, message: ControlMessage | BulkMessage) -> bytearray:
-        """The bytes of a message, in one new buffer. May run in a worker thread, one caller at a time.
+    def seal(self, message: ControlMessage | BulkMessage, into: bytearray | None = None) -> Bytes:
+        """The bytes of a message, in one buffer: `into` if they fit it, else a new one.
+
+        May run in a worker thread, one caller at a time.
 
         TypeError for a message of the other kind of connection; RuntimeError before the handshake is done
         or while its last bytes were not fetched by `data_to_send`.
@@ -142,8 +144,8 @@ class Connection:
             raise TypeError(f"{type(message).__name__} on a {kind} connection")
         header = encode_message(message)
         if kind == "control":
-            return self._sealer.seal(header)
-        return self._sealer.seal(HEADER_LENGTH.pack(len(header)) + header, payload_of(message))
+            return self._sealer.seal(header, into=into)
+        return self._sealer.seal(HEADER_LENGTH.pack(len(header)) + header, payload_of(message), into=into)
 
     def _raise_fault(self) -> None:
         if self._fault is not None:

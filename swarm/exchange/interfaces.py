@@ -59,9 +59,10 @@ class Limiter(Protocol):
         ...
 
 
-Reader = Callable[[], Bytes | None]
-"""Reads a chunk, for a worker to call; None when it is held no more, or with another digest. It may raise
-SwarmError or OSError."""
+Reader = Callable[[memoryview], Bytes | None]
+"""Reads a chunk into this memory, which has room for it, for a worker to call; what it returns may lie
+elsewhere all the same. None when the chunk is held no more, or with another digest. It may raise SwarmError
+or OSError."""
 
 
 class Served(Protocol):

@@ -10,12 +10,14 @@ one, so that several links keep several cores busy.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 import trio
 
+from protocol.chunks import Bytes
 from protocol.connection import Connection, Event, HandshakeDone, ProtocolFault, Received
 from protocol.handshake import PeerIdentity
 from protocol.ids import NodeId
@@ -34,6 +36,12 @@ stop reading for longer is of no use for the time being."""
 DECRYPT_ASIDE_BYTES: Final = 512 * KIB
 """A frame of which so much was still to come is decrypted by a worker: a smaller one takes less time than
 the way there and back."""
+
+FRAMES: Final = 3
+"""Buffers of large frames in turn: one is being sent, one waits for that, one is being filled."""
+
+SLACK: Final = 256
+"""Bytes by which the next frame may be longer than the longest so far without a new buffer: its header."""
 
 MessageHandler = Callable[[Message], Awaitable[None]]
 Task = Callable[[], Awaitable[None]]
@@ -76,6 +84,7 @@ class Link:
         self._outbox = Outbox()
         self._scope = trio.CancelScope()
         self._handling = False
+        self._buffers = deque(bytearray() for _ in range(FRAMES))
         self._heard_at = clock()
         self._news = trio.lowlevel.ParkingLot()
 
@@ -112,7 +121,7 @@ class Link:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
-                    sealed, frames = trio.open_memory_channel[bytes | bytearray](0)
+                    sealed, frames = trio.open_memory_channel[Bytes](0)
                     nursery.start_soon(self._seal, sealed)
                     nursery.start_soon(self._send, frames)
                     nursery.start_soon(self._receive, handle)
@@ -162,7 +171,7 @@ class Link:
             self._handling = False
             self._heard_at = self._clock()
 
-    async def _seal(self, sealed: trio.MemorySendChannel[bytes | bytearray]) -> None:
+    async def _seal(self, sealed: trio.MemorySendChannel[Bytes]) -> None:
         """Make the next frames ready while those before are sent: they count, and go, in this order."""
         while True:
             messages = await self._outbox.take()
@@ -175,11 +184,17 @@ class Link:
                 await sealed.send(frame)
             self._outbox.done()
 
-    def _make(self, making: Making) -> bytearray | None:
+    def _make(self, making: Making) -> Bytes | None:
         message = making()
-        return None if message is None else self._connection.seal(message)
+        if message is None:
+            return None
+        frame = self._connection.seal(message, self._buffers[0])
+        if len(frame) > len(self._buffers[0]):
+            self._buffers[0] = bytearray(len(frame) + SLACK)
+        self._buffers.rotate()
+        return frame
 
-    async def _send(self, sealed: trio.MemoryReceiveChannel[bytes | bytearray]) -> None:
+    async def _send(self, sealed: trio.MemoryReceiveChannel[Bytes]) -> None:
         try:
             async for frames in sealed:
                 with trio.move_on_after(SEND_STALL_SECONDS) as patience:

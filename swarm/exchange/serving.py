@@ -11,11 +11,12 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Final
 
 import trio
 
-from protocol.chunks import Bytes
+from protocol.chunks import LARGEST_CHUNK, Bytes
 from protocol.ids import ChunkDigest, SnapshotKey
 from protocol.limits import KIB, MAX_DATA_PAYLOAD, MAX_PIECES
 from protocol.messages import Cancel, Data, ManifestPart, NeedManifest, Refuse, Request
@@ -68,6 +69,7 @@ class Serving:
         self._payload = PACED_PAYLOAD if upload else MAX_DATA_PAYLOAD
         self._queue: deque[_Item | NeedManifest] = deque()
         self._asked = trio.lowlevel.ParkingLot()
+        self._memory = mmap(-1, LARGEST_CHUNK)
 
     def ask(self, message: Request | NeedManifest) -> None:
         """Queue what the peer asked for; TooGreedy when that is too much."""
@@ -131,7 +133,7 @@ class Serving:
             (item.chunk, served.reader(item.chunk, item.digest) if item.chunk < layout.total else None)
             for item in items
         ]
-        reading = Reading(topic, asked, self._payload)
+        reading = Reading(topic, asked, self._payload, self._memory)
         while True:
             await self._put(reading.next_frame)
             self._count(reading.made)
@@ -160,10 +162,13 @@ class Reading:
     """Chunks on their way from the store into data frames; `next_frame` is for a worker to call.
 
     `absent`: the chunks that were not there. `more`: whether there is another frame. `made`: payload bytes
-    of the last one.
+    of the last one. `memory`: what chunks may be read into, with room for all of them.
     """
 
-    def __init__(self, topic: SnapshotKey, asked: Sequence[tuple[int, Reader | None]], payload: int) -> None:
+    def __init__(
+        self, topic: SnapshotKey, asked: Sequence[tuple[int, Reader | None]], payload: int, memory: mmap
+    ) -> None:
+        self._memory = memoryview(memory)
         self.absent: list[int] = []
         self.made = 0
         self._topic = topic
@@ -185,14 +190,16 @@ class Reading:
 
     def _read(self) -> list[tuple[int, Bytes]]:
         there: list[tuple[int, Bytes]] = []
+        memory = self._memory
         for chunk, reader in self._asked:
             data = None
             try:
-                data = reader() if reader else None
+                data = reader(memory) if reader else None
             except (SwarmError, OSError) as error:
                 log.warning("cannot read chunk %d for a peer: %s", chunk, error)
             if data:
                 there.append((chunk, data))
+                memory = memory[len(data) :]
             else:
                 self.absent.append(chunk)
         return there

@@ -105,11 +105,18 @@ class Content:
             self._partials.delete(blob)
         return taken
 
-    def read(self, blob: Blob, index: int, digest: ChunkDigest | None = None) -> Bytes | None:
+    def read(self, blob: Blob, index: int) -> bytes | None:
+        memory = memoryview(bytearray(blob.span(index)[1]))
+        data = self.read_into(blob, index, None, memory)
+        return None if data is None else bytes(data)
+
+    def read_into(
+        self, blob: Blob, index: int, digest: ChunkDigest | None, memory: memoryview
+    ) -> Bytes | None:
         """`digest`: what a chunk of a partial blob must have; those of a complete one do not change."""
         partial = self._partials.get(blob)
-        data = partial.read(index, digest) if partial else None
-        return data if data is not None else self._complete.read(blob, index)
+        data = partial.read(index, memory, digest) if partial else None
+        return data if data is not None else self._complete.read(blob, index, memory)
 
     def claims(self, blob: Blob) -> list[tuple[int, ChunkDigest, NodeId | None]]:
         partial = self._partials.get(blob)

@@ -72,25 +72,25 @@ class Direct:
         if file.direct < 0 or self._slow or offset % BLOCK or length % BLOCK or length > LARGEST_CHUNK:
             write_at(file.fd, data, offset)
             return
-        with self._buffer() as buffer:
+        with self.buffer() as buffer:
             buffer[:length] = data
             start = self._clock()
             with memoryview(buffer) as view:
                 write_at(file.direct, view[:length], offset)
             self._took(length, self._clock() - start)
 
-    def read(self, file: Opened, length: int, offset: int) -> Bytes:
-        """The bytes there are of `length` at `offset`. Raises OSError."""
-        if file.direct < 0 or self._slow or offset % BLOCK or length > LARGEST_CHUNK:
-            return os.pread(file.fd, length, offset)
-        found = bytearray(length)
-        with suppress(OSError):  # EAGAIN: not in the page cache
-            if os.preadv(file.fd, [found], offset, os.RWF_NOWAIT) == length:
-                return found
-        with self._buffer() as buffer:
-            with memoryview(buffer) as view:
-                got = os.preadv(file.direct, [view[: -(-length // BLOCK) * BLOCK]], offset)
-            return buffer[: min(got, length)]
+    def read(self, file: Opened, memory: memoryview, offset: int) -> int:
+        """Fill `memory` from `offset` on, as far as the file goes; how many bytes. Raises OSError.
+
+        Past the page cache only into memory that begins at a multiple of a block and is a number of them.
+        """
+        if file.direct >= 0 and not self._slow and not (offset % BLOCK or len(memory) % BLOCK):
+            with suppress(OSError):  # EAGAIN: not in the page cache
+                if (found := os.preadv(file.fd, [memory], offset, os.RWF_NOWAIT)) == len(memory):
+                    return found
+            with suppress(OSError):  # EINVAL: memory that begins elsewhere
+                return os.preadv(file.direct, [memory], offset)
+        return os.preadv(file.fd, [memory], offset)
 
     def _took(self, length: int, seconds: float) -> None:
         """Judge the disk by its first writes."""
@@ -102,7 +102,8 @@ class Direct:
             self._slow = self._written >= TRIAL_BYTES and self._written < LEAST_RATE * self._seconds
 
     @contextmanager
-    def _buffer(self) -> Iterator[mmap.mmap]:
+    def buffer(self) -> Iterator[mmap.mmap]:
+        """Memory for a chunk, which is somebody else's afterwards."""
         with self._lock:
             buffer = self._spare.pop() if self._spare else mmap.mmap(-1, LARGEST_CHUNK)
         try:

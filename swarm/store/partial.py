@@ -104,13 +104,16 @@ class Partial:
             count[source] += self._span(index)[1]
         return dict(count)
 
-    def read(self, index: int, digest: ChunkDigest | None = None) -> Bytes | None:
-        """The bytes of a chunk, None when it is not held, has another digest, or went while it was read."""
+    def read(self, index: int, memory: memoryview, digest: ChunkDigest | None = None) -> Bytes | None:
+        """The bytes of a chunk, None when it is not held, has another digest, or went while it was read.
+
+        They lie in `memory`, which has room for them, unless they were in memory before.
+        """
         entry = self._entries.get(index)
         if entry is None or digest not in (None, entry.digest):
             return None
         try:
-            data = self._bytes(index, entry)
+            data = self._bytes(index, entry, memory)
         except FileNotFoundError:
             return None
         same = self._entries.get(index) is entry and not self.gone
@@ -226,7 +229,9 @@ class Partial:
         self._numbers = {value: number for number, value in found.names.items()}
         os.truncate(self._journal, self._end)
         for index, entry in sorted(found.entries.items()):
-            if blake3(self._pread(index)).digest() == entry.digest:
+            with self._direct.buffer() as buffer, memoryview(buffer) as memory:
+                right = blake3(self._read(index, memory)).digest() == entry.digest
+            if right:
                 self._keep(index, entry)
 
     def _keep(self, index: int, entry: journal.Entry) -> None:
@@ -262,13 +267,19 @@ class Partial:
         """Under the hash lock. `chunk`: what was put at `index`, unless it has been replaced since."""
         while count and (entry := self._entries.get(self._hashed)) is not None:
             at_hand = chunk is not None and self._hashed == index and entry.digest == chunk.digest
-            self._hash.update(chunk.data if at_hand and chunk else self._bytes(self._hashed, entry))
+            if at_hand and chunk:
+                self._hash.update(chunk.data)
+            else:
+                with self._direct.buffer() as buffer, memoryview(buffer) as memory:
+                    self._hash.update(self._bytes(self._hashed, entry, memory))
             self._hashed += 1
             count -= 1
 
-    def _bytes(self, index: int, entry: journal.Entry) -> Bytes:
+    def _bytes(self, index: int, entry: journal.Entry, memory: memoryview) -> Bytes:
         recent = self._recent.get(self.blob, index)
-        return recent.data if recent is not None and recent.digest == entry.digest else self._pread(index)
+        if recent is not None and recent.digest == entry.digest:
+            return recent.data
+        return self._read(index, memory)
 
     def _rehash(self) -> None:
         self._hash = self.blob.hasher()
@@ -290,10 +301,10 @@ class Partial:
         except FileNotFoundError:
             return b""
 
-    def _pread(self, index: int) -> Bytes:
+    def _read(self, index: int, memory: memoryview) -> memoryview:
         offset, length = self._span(index)
         with self._content() as file:
-            return self._direct.read(file, length, offset)
+            return memory[: self._direct.read(file, memory[:length], offset)]
 
     def _content(self) -> AbstractContextManager[Opened]:
         return self._descriptors.use(self._data, lambda: self._direct.open(str(self._data), os.O_RDWR))

@@ -120,14 +120,23 @@ class Store:
         """Store and commit blobs of one chunk or none, in one transaction."""
         await self._call(self._content.put_whole, items)
 
-    async def read(self, blob: Blob, index: int) -> Bytes | None:
+    async def read(self, blob: Blob, index: int) -> bytes | None:
         """The bytes of a chunk of a complete or partial blob, None when it is not held."""
         return await self._call(self._content.read, blob, index)
 
-    def reader(self, blob: Blob, index: int, digest: ChunkDigest | None = None) -> Callable[[], Bytes | None]:
-        """`read`, for somebody else's worker to call; None also when a partial blob's chunk has another
-        digest by then. Of no use once the store is closed."""
-        return partial(self._guarded, self._content.read, blob, index, digest)
+    def reader(
+        self, blob: Blob, index: int, digest: ChunkDigest | None = None
+    ) -> Callable[[memoryview], Bytes | None]:
+        """`read` into memory given to it, which may be more than enough, for somebody else's worker to call.
+
+        None also when a partial blob's chunk has another digest by then. What it returns may lie elsewhere,
+        if it was in memory before. Of no use once the store is closed.
+        """
+
+        def read(memory: memoryview) -> Bytes | None:
+            return self._guarded(self._content.read_into, blob, index, digest, memory)
+
+        return read
 
     async def claims(self, blob: Blob) -> list[tuple[int, ChunkDigest, NodeId | None]]:
         """(chunk, digest, who vouched for it) of each chunk held; nobody has to once the blob is complete."""

@@ -73,8 +73,8 @@ class Flipping:
     def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
         reader = self._served.reader(chunk, digest)
 
-        def read() -> Bytes | None:
-            data = reader() if reader else None
+        def read(memory: memoryview) -> Bytes | None:
+            data = reader(memory) if reader else None
             return flipped(data) if data else None
 
         return read

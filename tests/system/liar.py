@@ -22,8 +22,8 @@ class Flipping(ServedTransfer):
     def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
         reader = super().reader(chunk, digest)
 
-        def read() -> Bytes | None:
-            data = reader() if reader else None
+        def read(memory: memoryview) -> Bytes | None:
+            data = reader(memory) if reader else None
             return data and bytes(data[:-1]) + bytes([data[-1] ^ 1])
 
         return read
