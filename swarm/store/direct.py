@@ -2,12 +2,12 @@
 
 A chunk is written once, sent on to a few neighbours while it is still in memory (`recent`), and then seldom
 read. Through the page cache each of its pages is allocated, filled by a copy, written back some time and,
-in the end, waited for by fsync; past it the disk takes the bytes from where they are. What happens to lie
-in the page cache is read from there all the same.
+in the end, waited for by fsync; past it the disk takes the bytes from where they are.
 
 A disk that has to seek is better served by the page cache, which sorts. No system tells which kind a disk
 is (a virtual one says anything), so the first writes are timed, and if they are slow it is left at that.
-What is not a multiple of a block, as the end of a file, always goes through the page cache.
+What is not a multiple of a block, as the end of a file, always goes through the page cache. Nothing tells
+cheaply whether the page cache has a chunk: to try (RWF_NOWAIT) makes it read ahead.
 """
 
 from __future__ import annotations
@@ -85,9 +85,6 @@ class Direct:
         Past the page cache only into memory that begins at a multiple of a block and is a number of them.
         """
         if file.direct >= 0 and not self._slow and not (offset % BLOCK or len(memory) % BLOCK):
-            with suppress(OSError):  # EAGAIN: not in the page cache
-                if (found := os.preadv(file.fd, [memory], offset, os.RWF_NOWAIT)) == len(memory):
-                    return found
             with suppress(OSError):  # EINVAL: memory that begins elsewhere
                 return os.preadv(file.direct, [memory], offset)
         return os.preadv(file.fd, [memory], offset)
