@@ -140,7 +140,7 @@ class BulkLink:
         self._manifests = Manifests()
         self._expecting_since = clock()
         self._serving = Serving(
-            catalog, post=link.post, put=link.put, upload=upload, count=counter.count_sent
+            catalog, post=link.post, put=link.put, aside=link.aside, upload=upload, count=counter.count_sent
         )
 
     async def run(self) -> None:

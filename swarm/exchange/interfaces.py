@@ -59,10 +59,20 @@ class Limiter(Protocol):
         ...
 
 
-Reader = Callable[[memoryview], Bytes | None]
-"""Reads a chunk into this memory, which has room for it, for a worker to call; what it returns may lie
-elsewhere all the same. None when the chunk is held no more, or with another digest. It may raise SwarmError
-or OSError."""
+class Reader(Protocol):
+    """Reads one chunk."""
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether it lies in memory: reading it takes no time to speak of."""
+        ...
+
+    def __call__(self, memory: memoryview, /) -> Bytes | None:
+        """Its bytes, in `memory`, which has room for them, or wherever they lie already; for workers.
+
+        None when it is held no more, or with another digest. Raises SwarmError or OSError.
+        """
+        ...
 
 
 class Served(Protocol):

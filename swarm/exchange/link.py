@@ -105,6 +105,10 @@ class Link:
         """Have a worker make a large message, and send it; returns once the peer is taking it."""
         await self._outbox.put(making)
 
+    async def aside(self, work: Callable[[], None]) -> None:
+        """Have a worker do this."""
+        await self._workers.run(work)
+
     def cut(self, reason: str, *, fault: bool = False) -> None:
         """End the link, from any task; the first reason counts."""
         if self.end is None:

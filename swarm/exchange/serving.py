@@ -1,7 +1,7 @@
 """Answers what a peer asks for on a bulk connection: chunks in the order asked, and manifests.
 
-One task takes requests from the queue and has the link make and send one frame after another; a worker
-reads what the frame is to hold when its turn has come. So what the peer calls off before that is neither
+One task takes requests from the queue and has a worker read what lies on disk, one frame ahead; another
+has the link encrypt and send one frame after another. What the peer calls off before it is read is neither
 read nor sent. A peer that asks for absurdly much at once is cut.
 """
 
@@ -28,6 +28,9 @@ from swarm.exchange.spans import covers, sendable_spans
 MAX_QUEUED: Final = 16_384
 """Chunks and manifests one peer may have asked for and not got: 30 requests of the largest size, 4 GiB of
 the smallest whole chunks; about 3 MB of memory."""
+
+MEMORIES: Final = 2
+"""What chunks are read into, in turn: one is being encrypted and sent while the next is being read."""
 
 ALONE_FROM: Final = 256 * KIB
 """A chunk of this length or more travels in frames of its own, so that it can be relayed at once."""
@@ -58,18 +61,20 @@ class Serving:
         *,
         post: Callable[[Refuse | ManifestPart], None],
         put: Callable[[Making], Awaitable[None]],
+        aside: Callable[[Callable[[], None]], Awaitable[None]],
         upload: Limiter | None,
         count: Callable[[int], None],
     ) -> None:
         self._catalog = catalog
         self._post = post
         self._put = put
+        self._aside = aside
         self._upload = upload
         self._count = count
         self._payload = PACED_PAYLOAD if upload else MAX_DATA_PAYLOAD
         self._queue: deque[_Item | NeedManifest] = deque()
         self._asked = trio.lowlevel.ParkingLot()
-        self._memory = mmap(-1, LARGEST_CHUNK)
+        self._memories = deque(mmap(-1, LARGEST_CHUNK) for _ in range(MEMORIES))
 
     def ask(self, message: Request | NeedManifest) -> None:
         """Queue what the peer asked for; TooGreedy when that is too much."""
@@ -93,6 +98,12 @@ class Serving:
 
     async def run(self) -> None:
         """Serve until cancelled."""
+        readings, ready = trio.open_memory_channel[Reading](0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._read, readings)
+            nursery.start_soon(self._send, ready)
+
+    async def _read(self, readings: trio.MemorySendChannel[Reading]) -> None:
         while True:
             if not self._queue:
                 await self._asked.park()
@@ -106,7 +117,7 @@ class Serving:
                 elif served is None:
                     self._refuse(topic, [item.chunk for item in self._take(lambda _: 0)])
                 else:
-                    await self._send_chunks(topic, served)
+                    await self._read_chunks(topic, served, readings)
 
     def _take(self, length: Callable[[int], int]) -> list[_Item]:
         """The next items of the queue to read at once: a large chunk, or small ones that fit one frame."""
@@ -126,22 +137,29 @@ class Serving:
                 break
         return items
 
-    async def _send_chunks(self, topic: SnapshotKey, served: Served) -> None:
+    async def _read_chunks(
+        self, topic: SnapshotKey, served: Served, readings: trio.MemorySendChannel[Reading]
+    ) -> None:
         layout = served.layout
         items = self._take(lambda chunk: layout.length(chunk) if chunk < layout.total else 0)
         asked = [
             (item.chunk, served.reader(item.chunk, item.digest) if item.chunk < layout.total else None)
             for item in items
         ]
-        reading = Reading(topic, asked, self._payload, self._memory)
-        while True:
-            await self._put(reading.next_frame)
-            self._count(reading.made)
-            if self._upload is not None:
-                await self._upload.take(reading.made)
-            if not reading.more:
-                break
-        self._refuse(topic, reading.absent)
+        self._memories.rotate()
+        reading = Reading(topic, asked, self._payload, self._memories[0])
+        if not all(reader.at_hand for _, reader in asked if reader):
+            await self._aside(reading.read)
+        await readings.send(reading)
+
+    async def _send(self, ready: trio.MemoryReceiveChannel[Reading]) -> None:
+        async for reading in ready:
+            while reading.more:
+                await self._put(reading.next_frame)
+                self._count(reading.made)
+                if self._upload is not None:
+                    await self._upload.take(reading.made)
+            self._refuse(reading.topic, reading.absent)
 
     async def _send_manifest(self, topic: SnapshotKey, served: Served | None) -> None:
         manifest = memoryview(served.manifest if served else b"")
@@ -159,7 +177,7 @@ class Serving:
 
 
 class Reading:
-    """Chunks on their way from the store into data frames; `next_frame` is for a worker to call.
+    """Chunks on their way from the store into data frames; `read` and `next_frame` are for a worker to call.
 
     `absent`: the chunks that were not there. `more`: whether there is another frame. `made`: payload bytes
     of the last one. `memory`: what chunks may be read into, with room for all of them.
@@ -171,7 +189,7 @@ class Reading:
         self._memory = memoryview(memory)
         self.absent: list[int] = []
         self.made = 0
-        self._topic = topic
+        self.topic = topic
         self._asked = asked
         self._payload = payload
         self._frames: deque[Data] | None = None
@@ -181,14 +199,18 @@ class Reading:
         return self._frames is None or bool(self._frames)
 
     def next_frame(self) -> Data | None:
-        """The next frame; everything is read for the first."""
-        if self._frames is None:
-            self._frames = deque(data_frames(self._topic, self._read(), self._payload))
+        """The next frame; everything is read for the first, if it was not `read` before."""
+        self.read()
         frame = self._frames.popleft() if self._frames else None
         self.made = len(frame.payload) if frame else 0
         return frame
 
-    def _read(self) -> list[tuple[int, Bytes]]:
+    def read(self) -> None:
+        """Read everything, once."""
+        if self._frames is None:
+            self._frames = deque(data_frames(self.topic, self._found(), self._payload))
+
+    def _found(self) -> list[tuple[int, Bytes]]:
         there: list[tuple[int, Bytes]] = []
         memory = self._memory
         for chunk, reader in self._asked:

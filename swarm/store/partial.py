@@ -82,6 +82,10 @@ class Partial:
     def holds(self, index: int) -> bool:
         return index in self._entries
 
+    def at_hand(self, index: int) -> bool:
+        """Whether a chunk is in memory, or in the page cache as what was written last."""
+        return self._recent.get(self.blob, index) is not None or not self._direct.usable
+
     @property
     def missing(self) -> int:
         """Bytes that are not there yet."""

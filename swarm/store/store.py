@@ -32,7 +32,7 @@ from swarm.store.layout import StoreLayout
 from swarm.store.ledger import Ledger
 from swarm.store.ownership import Ownership, boot_id
 from swarm.store.schema import Database
-from swarm.store.values import Held, Incident, Stored, Summary, Vouched
+from swarm.store.values import ChunkReader, Held, Incident, Stored, Summary, Vouched
 from swarm.workers import Workers
 
 T = TypeVar("T")
@@ -124,9 +124,7 @@ class Store:
         """The bytes of a chunk of a complete or partial blob, None when it is not held."""
         return await self._call(self._content.read, blob, index)
 
-    def reader(
-        self, blob: Blob, index: int, digest: ChunkDigest | None = None
-    ) -> Callable[[memoryview], Bytes | None]:
+    def reader(self, blob: Blob, index: int, digest: ChunkDigest | None = None) -> ChunkReader:
         """`read` into memory given to it, which may be more than enough, for somebody else's worker to call.
 
         None also when a partial blob's chunk has another digest by then. What it returns may lie elsewhere,
@@ -136,7 +134,7 @@ class Store:
         def read(memory: memoryview) -> Bytes | None:
             return self._guarded(self._content.read_into, blob, index, digest, memory)
 
-        return read
+        return ChunkReader(read, self._content.at_hand(blob, index))
 
     async def claims(self, blob: Blob) -> list[tuple[int, ChunkDigest, NodeId | None]]:
         """(chunk, digest, who vouched for it) of each chunk held; nobody has to once the blob is complete."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from protocol.chunks import Chunk
+from protocol.chunks import Bytes, Chunk
 from protocol.ids import ID_LENGTH, ChunkDigest, NodeId, SnapshotKey
 from protocol.manifest import Blob, RepoType, Snapshot
 from swarm.sources.interface import Source
@@ -21,6 +22,16 @@ class Mismatch(Exception):
         super().__init__(f"not what the publisher calls {', '.join(map(str, blobs))}")
         self.blobs = blobs
         self.blob = blobs[0]
+
+
+class ChunkReader(NamedTuple):
+    """Reads one chunk into memory given to it; see `Store.reader`. `at_hand`: it is in memory already."""
+
+    read: Callable[[memoryview], Bytes | None]
+    at_hand: bool
+
+    def __call__(self, memory: memoryview) -> Bytes | None:
+        return self.read(memory)
 
 
 class Vouched(NamedTuple):

@@ -21,6 +21,7 @@ from swarm.exchange.interfaces import PeerGone, PeerMessage, Reader, Served
 from swarm.exchange.topics import Topic
 from swarm.sources.address import Address
 from swarm.sources.interface import Arrived, Source
+from swarm.store import ChunkReader
 from swarm.workers import InlineWorkers
 from tests.exchange.memory import MemoryNetwork
 
@@ -94,7 +95,7 @@ class Offer:
     def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
         if not self.have >> chunk & 1 or digest not in (None, self.content.digest(chunk)):
             return None
-        return lambda _: self.read(chunk)
+        return ChunkReader(lambda _: self.read(chunk), True)
 
     def read(self, chunk: int) -> bytes:
         self.reads.append(chunk)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -33,8 +33,11 @@ class Desk:
         self.counted = 0
         self.out, self.frames = trio.open_memory_channel[Data | ManifestPart](0)
         self.serving = Serving(
-            self.shelf, post=self.posted.append, put=self.put, upload=None, count=self.count
+            self.shelf, post=self.posted.append, put=self.put, aside=self.aside, upload=None, count=self.count
         )
+
+    async def aside(self, work: Callable[[], None]) -> None:
+        work()
 
     async def put(self, making: Making) -> None:
         made = making()
@@ -108,13 +111,13 @@ async def test_chunks_come_in_the_order_asked_for(autojump_clock: MockClock) -> 
         assert numbers(await desk.rest()) == [5]
 
 
-async def test_nothing_is_read_ahead(autojump_clock: MockClock) -> None:
+async def test_only_one_frame_is_read_ahead(autojump_clock: MockClock) -> None:
     content = Content(64 << 20)
     offer = Offer(content, everything(content.layout.total))
     async with Desk(offer).open() as desk:
         desk.serving.ask(request(content, *range(256)))
         await wait_all_tasks_blocked()
-        assert len(offer.reads) == 1
+        assert len(offer.reads) <= 2
 
 
 async def test_what_is_called_off_in_time_is_not_read(autojump_clock: MockClock) -> None:
@@ -129,7 +132,7 @@ async def test_what_is_called_off_in_time_is_not_read(autojump_clock: MockClock)
         frames = await desk.rest()
         *before, last, a, b, c, d = numbers(frames)
         assert before == list(range(len(before)))
-        assert len(before) == 1
+        assert len(before) <= 2
         assert [last, a, b, c, d] == [100, 0, 1, 2, 3]
         assert isinstance(frames[-1], ManifestPart)
         assert max(offer.reads) == 100

@@ -14,7 +14,7 @@ from protocol.messages import Claims, Ranges
 from swarm.errors import StoreError
 from swarm.exchange.interfaces import Catalog, Reader, Served
 from swarm.sources import Source
-from swarm.store import Store, Vouched
+from swarm.store import ChunkReader, Store, Vouched
 from tests.node.lan import flipped
 
 
@@ -77,7 +77,7 @@ class Flipping:
             data = reader(memory) if reader else None
             return flipped(data) if data else None
 
-        return read
+        return ChunkReader(read, True)
 
 
 class Overheard:

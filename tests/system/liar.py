@@ -13,6 +13,7 @@ from protocol.chunks import Bytes
 from protocol.ids import ChunkDigest
 from swarm.cli import main
 from swarm.exchange.interfaces import Reader
+from swarm.store import ChunkReader
 from swarm.transfer.served import ServedTransfer
 
 
@@ -26,7 +27,7 @@ class Flipping(ServedTransfer):
             data = reader(memory) if reader else None
             return data and bytes(data[:-1]) + bytes([data[-1] ^ 1])
 
-        return read
+        return ChunkReader(read, True)
 
 
 if __name__ == "__main__":
