@@ -27,18 +27,9 @@ from swarm.scheduler.lease import LEASE_SAY_SECONDS, Lease, Situation, State
 from swarm.scheduler.orders import Order, Orders
 from swarm.scheduler.peers import Peer, Peers
 from swarm.scheduler.picker import Picker, SliceFirst, View
-from swarm.scheduler.spans import next_span, parallel, span_bytes
 from swarm.scheduler.stuck import StuckClock
+from swarm.scheduler.upstream import UpstreamRecord
 from swarm.scheduler.windows import HEDGE_MIN_SECONDS, Crowd, Pace
-
-UPSTREAM_STALL_SECONDS: Final = 30.0
-"""Upstreams are watched where they are spoken to; this is for one that hangs all the same."""
-
-UPSTREAM_ATTEMPTS: Final = 3
-"""Orders upstream that may fail in a row before the lease is given up."""
-
-UPSTREAM_PAUSE_SECONDS: Final = 0.5
-"""From a failed order upstream to the next, doubled for each in a row."""
 
 SWEEP_SECONDS: Final = 0.05
 """Chunks and news of chunks come by the thousand a second. Each is followed up at once, with the source it
@@ -53,10 +44,6 @@ MAX_PICKS: Final = 4 * MAX_PIECES
 
 IDLE_SECONDS: Final = 1.0
 """Longest time without a step while something is missing."""
-
-HOPELESS_BREAKDOWNS: Final = 2
-"""Times that upstream may be given up without a chunk in between until it no longer counts as a source
-that something is to be had from; it is tried again all the same, for as long as somebody waits."""
 
 Clocks = Mapping[NodeId, tuple[float, float]]
 """Source to the times at which it is overdue and at which it counts as stopped."""
@@ -93,13 +80,8 @@ class Scheduler:
         self._picker: Picker = picker or SliceFirst(me, lengths.total, now)
         self._desk = ClaimsDesk(now)
         self._stuck = StuckClock(now)
-        self._upstream_pace = Pace(UPSTREAM_STALL_SECONDS)
         self._crowd = Crowd()
-        self._upstream_start = int.from_bytes(me[:8], "big") % max(lengths.total, 1)
-        self._upstream_failures = 0
-        self._breakdowns = 0
-        self._upstream_pause = now
-        self._fetched = 0
+        self._record = UpstreamRecord(me, lengths, self._longest, now)
         self._said_at = now
         self._complete = True
         self._touched: set[NodeId] = set()
@@ -166,7 +148,7 @@ class Scheduler:
             return []
         under_way = from_members(self._orders.pending(UPSTREAM))
         self._said_at = now
-        said: list[Command] = [ev.SayLease(True, self._fetched)]
+        said: list[Command] = [ev.SayLease(True, self._record.fetched)]
         return [*said, ev.SayFetching(under_way)] if under_way else said
 
     def _peer_left(self, event: ev.PeerLeft, now: float) -> list[Command]:
@@ -222,8 +204,7 @@ class Scheduler:
         self._stuck.moved(now)
         self._touched.add(event.source)
         if event.source == UPSTREAM:
-            self._fetched += self._layout.length(event.chunk)
-            self._upstream_failures = self._breakdowns = 0
+            self._record.came(self._layout.length(event.chunk))
             self._lease.works()
         elif (peer := self._peers.get(event.source)) is not None:
             peer.failures = 0
@@ -243,7 +224,7 @@ class Scheduler:
         if order is not None:
             self._orders.settle_bits(order, event.bits)
         if event.source == UPSTREAM:
-            return self._upstream_failed(event.lasting, now)
+            return self._give_up_upstream(now) if self._record.failed(event.lasting, now) else []
         peer = self._peers.get(event.source)
         if peer is None:
             return []
@@ -253,20 +234,12 @@ class Scheduler:
         self._peers.distrust(peer, now)
         return self._call_off(event.source)
 
-    def _upstream_failed(self, lasting: bool, now: float) -> list[Command]:
-        self._upstream_pause = now + UPSTREAM_PAUSE_SECONDS * 2**self._upstream_failures
-        self._upstream_failures += 1
-        if not lasting and self._upstream_failures < UPSTREAM_ATTEMPTS:
-            return []
-        return self._give_up_upstream(now)
-
     def _give_up_upstream(self, now: float) -> list[Command]:
         announced = self._lease.held or self._lease.may_fetch
-        self._upstream_failures = 0
-        self._breakdowns += 1
+        self._record.broke()
         self._lease.broke(now)
         called_off = self._call_off(UPSTREAM)
-        return [*called_off, ev.SayLease(False, self._fetched)] if announced else called_off
+        return [*called_off, ev.SayLease(False, self._record.fetched)] if announced else called_off
 
     def _discards(self, event: ev.Discarded, now: float) -> list[Command]:
         self._have = minus(self._have, event.bits)
@@ -277,7 +250,7 @@ class Scheduler:
     def _upstream(self, event: ev.Upstream, now: float) -> list[Command]:
         if event.usable and not self._usable:
             self._lease.works()
-            self._upstream_pause = now
+            self._record.works_again(now)
         self._usable = event.usable
         return []
 
@@ -289,7 +262,7 @@ class Scheduler:
 
     def _pace(self, source: NodeId) -> Pace:
         if source == UPSTREAM:
-            return self._upstream_pace
+            return self._record.pace
         return self._peers.add(source).pace
 
     def _call_off(self, source: NodeId, bits: int | None = None) -> list[Command]:
@@ -340,25 +313,15 @@ class Scheduler:
         if not changed and not (held and now >= self._said_at + LEASE_SAY_SECONDS):
             return []
         self._said_at = now
-        return [ev.SayLease(held, self._fetched)]
+        return [ev.SayLease(held, self._record.fetched)]
 
     def _order_upstream(self, now: float) -> list[Command]:
-        if not self._lease.may_fetch or now < self._upstream_pause:
-            return []
-        pace = self._upstream_pace
-        slots = parallel(pace) - self._orders.count(UPSTREAM)
-        if slots <= 0:
+        if not self._lease.may_fetch or now < self._record.paused_until:
             return []
         commands: list[Command] = []
-        needed = self._for_upstream(now)
-        for _ in range(slots):
-            if not needed:
-                break
-            budget = span_bytes(pace, needed.bit_count() * self._longest)
-            chunks = next_span(self._layout, needed, self._upstream_start, budget)
+        for chunks in self._record.spans(self._for_upstream(now), self._orders.count(UPSTREAM)):
             commands.append(ev.SayFetching(from_members(chunks)))
             commands += self._place(UPSTREAM, chunks, now)
-            needed = minus(needed, from_members(chunks))
         return commands
 
     def _place(self, source: NodeId, chunks: dict[int, int], now: float) -> list[Command]:
@@ -451,7 +414,7 @@ class Scheduler:
             self._complete = True
             return said
         commands: list[Command] = []
-        hopeful = self._breakdowns < HOPELESS_BREAKDOWNS
+        hopeful = self._record.hopeful
         obtainable = bool(
             self._orders.busy - (0 if hopeful else bool(self._orders.count(UPSTREAM)))
             or missing & self._vouched & self._peers.held[0]
@@ -478,7 +441,7 @@ class Scheduler:
             self._peers.next_wake(),
             self._picker.next_wake(now),
             self._desk.next_wake(),
-            self._upstream_pause,
+            self._record.paused_until,
             self._stuck.next_wake(),
         ]
         for both in clocks.values():

@@ -39,12 +39,11 @@ from swarm.scheduler.peers import DISTRUST_SECONDS, PAUSE_SECONDS, REFUSED_SECON
 from swarm.scheduler.picker import OWN_SLICE_GRACE
 from swarm.scheduler.scheduler import (
     SWEEP_SECONDS,
-    UPSTREAM_ATTEMPTS,
-    UPSTREAM_PAUSE_SECONDS,
     Scheduler,
 )
 from swarm.scheduler.spans import FIRST_PARALLEL, FIRST_SPAN_BYTES
 from swarm.scheduler.stuck import NO_SOURCE_SECONDS
+from swarm.scheduler.upstream import UPSTREAM_ATTEMPTS, UPSTREAM_PAUSE_SECONDS
 from swarm.scheduler.windows import HEDGE_MIN_SECONDS, MIN_WINDOW, ORDER_STALL_SECONDS
 from tests.scheduler.simulator import TOPIC, layout
 
