@@ -219,7 +219,10 @@ class Transfer:
         empty = [blob for blob in blobs if blob.size == 0 and blob not in self._done]
         await self._intake.make_empty(empty, Source("local", "empty"))
         self._done.update(empty)
+        wanted_before = self.wants
         self._wanted |= chunk_bits(self.layout, blobs)
+        if self.wants and not wanted_before:
+            self._say_join()  # who heard of this node before counts it among those that want nothing
         self._step(ev.Wanted(self._wanted))
         for blob in blobs:
             self._commit_if_whole(blob)
