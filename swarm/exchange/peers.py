@@ -21,6 +21,10 @@ ADMITTED_FOR_EACH_WANTED: Final = 2
 """Links admitted for each a node would dial: were there no more, a newcomer to a LAN where everybody has
 enough would find every door closed. As links come of dialling, the average cannot exceed this."""
 
+WANTED_FOR_EACH_OWN: Final = 4
+"""One link in four, of those a node dials for, it dials for however many others called: whoever fills its
+places by calling does not also choose whom it calls."""
+
 MAX_CANDIDATES: Final = 512
 """Addresses remembered: a /24 with both families. A peer or mDNS may name any number of them."""
 
@@ -93,6 +97,8 @@ class PeerTable:
         self.linked: set[NodeId] = set()
         self._candidates: dict[Address, Candidate] = {}
         self._distrusted: dict[NodeId, float] = {}
+        self._dialled: set[NodeId] = set()
+        self._own_links = max_links // WANTED_FOR_EACH_OWN
 
     # --- what others say ---------------------------------------------------------------------------
 
@@ -165,7 +171,8 @@ class PeerTable:
 
     def _room(self) -> int:
         under_way = sum(candidate.dialling for candidate in self._candidates.values())
-        return max(0, self.max_links - len(self.linked) - under_way)
+        wanted = max(self.max_links - len(self.linked), self._own_links - len(self._dialled))
+        return max(0, wanted - under_way)
 
     def _wanted(self, candidate: Candidate, now: float) -> bool:
         peer = candidate.node_id
@@ -197,19 +204,22 @@ class PeerTable:
 
     # --- links ---------------------------------------------------------------------------------------
 
-    def admits(self, peer: NodeId, now: float) -> str | None:
-        """None when a link with this node is welcome, else why it is not."""
+    def admits(self, peer: NodeId, now: float, *, mine: bool = False) -> str | None:
+        """None when a link with this node is welcome, else why it is not. `mine`: this node dialled it."""
         if peer == self.me:
             return "this is the node itself"
         if not self.trusts(peer, now):
             return "the peer is distrusted for now"
-        if peer not in self.linked and len(self.linked) >= ADMITTED_FOR_EACH_WANTED * self.max_links:
+        most = ADMITTED_FOR_EACH_WANTED * self.max_links + (self._own_links if mine else 0)
+        if peer not in self.linked and len(self.linked) >= most:
             return f"{len(self.linked)} peers are enough"
         return None
 
-    def link_up(self, peer: NodeId, address: Address | None, now: float) -> None:
+    def link_up(self, peer: NodeId, address: Address | None, now: float, *, mine: bool = False) -> None:
         """There is a proven link with this node; `address` is where it listens, if anywhere."""
         self.linked.add(peer)
+        if mine:
+            self._dialled.add(peer)
         if address is not None and address.dialable:
             candidate = self._candidates.get(address)
             if candidate is None:
@@ -223,6 +233,7 @@ class PeerTable:
         A link that did not last is a failure: the peer may have more links than it wants.
         """
         self.linked.discard(peer)
+        self._dialled.discard(peer)
         for order, candidate in enumerate(self.addresses(peer)):
             candidate.failures = 0 if lasted >= LASTING_SECONDS else candidate.failures + 1
             wait = self._backoff(candidate.failures) + self._head_start(peer, order)

@@ -17,12 +17,12 @@ from tests.exchange.nodes import Node, entropy, identity
 
 
 class Raw:
-    """An identity on a host of its own, which dials."""
+    """An identity on a host, its own by default, which dials."""
 
-    def __init__(self, lan: MemoryNetwork, number: int = 99, *, listen_port: int = 0) -> None:
+    def __init__(self, lan: MemoryNetwork, number: int = 99, *, listen_port: int = 0, host: str = "") -> None:
         self.identity = identity(number)
         self.id = self.identity.node_id
-        self.host = f"10.0.0.{number}"
+        self.host = host or f"10.0.0.{number}"
         self.connector = Connector(
             self.identity,
             lan.host(self.host),

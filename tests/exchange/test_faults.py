@@ -27,7 +27,8 @@ from protocol.messages import (
 )
 from swarm.exchange.bulks import ORPHAN_SECONDS
 from swarm.exchange.control import LINK_DEAD_SECONDS, MAX_QUESTIONS
-from swarm.exchange.exchange import FAULT_SECONDS, MAX_HANDSHAKES
+from swarm.exchange.door import MAX_HANDSHAKES
+from swarm.exchange.exchange import FAULT_SECONDS
 from swarm.exchange.interfaces import PeerMessage
 from swarm.exchange.link import HANDSHAKE_SECONDS, SEND_STALL_SECONDS
 from swarm.exchange.outbox import MAX_POSTED_BYTES, Message
