@@ -296,7 +296,7 @@ class Exchange:
 
     def told_of(self, session: ControlSession, message: Peers) -> None:
         for node, addresses in hints(message, session.address):
-            self._sessions.sighting(node, addresses, "exchange")
+            self._sessions.sighting(node, addresses, "exchange", session.peer)
 
     def found(self, peer: NodeId, message: Found) -> None:
         self._lookups.found(peer, message)

@@ -7,9 +7,10 @@ handshake proves the id, or shows that the address is this node's own. Time is a
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from protocol.ids import NodeId
 from swarm.sources.address import Address
@@ -27,6 +28,19 @@ places by calling does not also choose whom it calls."""
 
 MAX_CANDIDATES: Final = 512
 """Addresses remembered: a /24 with both families. A peer or mDNS may name any number of them."""
+
+MAX_CANDIDATES_OF_A_HOST: Final = 16
+"""Of those, at one host, but for what the operator named: for containers, and not for a scan of its ports."""
+
+MAX_HEARSAY_OF_A_PEER: Final = 64
+"""Of those, on the word of one peer: one message's worth. The rest is left to others."""
+
+UNPROVEN_DIALS_AT_ONCE: Final = 32
+"""Addresses dialled in one go where no node was ever met and that the operator did not name: all the links a
+node wants. Whoever names other people's addresses gets so many calls to them, and then the next."""
+
+UNPROVEN_DIALS_A_SECOND: Final = 4
+"""Of such dials later on: what a scan of the LAN by our hand comes to."""
 
 FIRST_RETRY_SECONDS: Final = 1.0
 """Wait after the first failure to connect; doubled by each further one: a node restarts in seconds."""
@@ -48,6 +62,8 @@ LASTING_SECONDS: Final = 5.0
 
 FORGET_AFTER_FAILURES: Final = 6
 """Failures after which an address is forgotten (a minute's worth), unless the operator named it."""
+
+K = TypeVar("K")
 
 Arrival = Literal["replace", "drop", "probe"]
 """What to do about a second connection of a pair: it replaces the first, is dropped, or is parked until
@@ -76,15 +92,41 @@ def second_connection(me: NodeId, peer: NodeId, *, first_mine: bool, second_mine
 
 @dataclass(slots=True)
 class Candidate:
-    """An address where a node may be. `node_id`: who is said, or proved, to be there."""
+    """An address where a node may be. `node_id`: who is said, or proved, to be there. `told_by`: the peer
+    that said so, if it is hearsay. `proven`: a node was met there."""
 
     address: Address
     node_id: NodeId | None
     via: str
     retry_at: float
+    told_by: NodeId | None = None
+    proven: bool = False
     dialled_at: float = -math.inf
     failures: int = 0
     dialling: bool = False
+
+    @property
+    def free(self) -> bool:
+        """May it be dialled without a thought of whom that disturbs?"""
+        return self.proven or self.via == "static"
+
+
+class DialRate:
+    """When the next unproven address may be dialled (the generic cell rate algorithm, ITU-T I.371)."""
+
+    def __init__(self, at_once: int, a_second: float) -> None:
+        self._step = 1 / a_second
+        self._slack = (at_once - 1) * self._step
+        self._due = -math.inf
+
+    @property
+    def ready_at(self) -> float:
+        """From when on one may be dialled."""
+        return self._due - self._slack
+
+    def take(self, now: float) -> None:
+        """One is dialled now."""
+        self._due = max(self._due, now) + self._step
 
 
 class PeerTable:
@@ -99,17 +141,32 @@ class PeerTable:
         self._distrusted: dict[NodeId, float] = {}
         self._dialled: set[NodeId] = set()
         self._own_links = max_links // WANTED_FOR_EACH_OWN
+        self._rate = DialRate(UNPROVEN_DIALS_AT_ONCE, UNPROVEN_DIALS_A_SECOND)
+        self._at_host: Counter[str] = Counter()
+        self._hearsay: Counter[NodeId | None] = Counter()
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """All addresses there are, in the order in which they were heard."""
+        return list(self._candidates.values())
 
     # --- what others say ---------------------------------------------------------------------------
 
-    def sighting(self, node_id: NodeId | None, addresses: Iterable[Address], via: str, now: float) -> None:
-        """A node is said to be at these addresses, the likeliest first."""
+    def sighting(
+        self,
+        node_id: NodeId | None,
+        addresses: Iterable[Address],
+        via: str,
+        now: float,
+        told_by: NodeId | None = None,
+    ) -> None:
+        """A node is said to be at these addresses, the likeliest first; `told_by`: the peer that says so."""
         if node_id == self.me:
             return
         for order, address in enumerate(a for a in addresses if a.dialable):
             candidate = self._candidates.get(address)
             if candidate is None:
-                self._add(Candidate(address, node_id, via, now + self._head_start(node_id, order)))
+                self._add(Candidate(address, node_id, via, now + self._head_start(node_id, order), told_by))
                 continue
             if node_id is not None and candidate.node_id not in self.linked:
                 candidate.node_id = node_id
@@ -125,16 +182,34 @@ class PeerTable:
             return
         for candidate in self.addresses(node_id):
             if candidate.via != "static" and not candidate.dialling:
-                del self._candidates[candidate.address]
+                self._drop(candidate)
 
     def _head_start(self, node_id: NodeId | None, order: int) -> float:
         courtesy = COURTESY_SECONDS if node_id is not None and self.me > node_id else 0.0
         return courtesy + order * STAGGER_SECONDS
 
     def _add(self, candidate: Candidate) -> None:
+        if not self._has_budget(candidate):
+            return
         if len(self._candidates) >= MAX_CANDIDATES and not self._make_room(candidate):
             return
         self._candidates[candidate.address] = candidate
+        self._at_host[candidate.address.host] += 1
+        self._hearsay[candidate.told_by] += 1
+
+    def _drop(self, candidate: Candidate) -> None:
+        del self._candidates[candidate.address]
+        _uncount(self._at_host, candidate.address.host)
+        _uncount(self._hearsay, candidate.told_by)
+
+    def _has_budget(self, candidate: Candidate) -> bool:
+        """Whether so much may be noted of its host, on the word of who named it."""
+        if candidate.via == "static":
+            return True
+        told_by = candidate.told_by
+        return self._at_host[candidate.address.host] < MAX_CANDIDATES_OF_A_HOST and (
+            told_by is None or self._hearsay[told_by] < MAX_HEARSAY_OF_A_PEER
+        )
 
     def _make_room(self, candidate: Candidate) -> bool:
         """Forget the least promising address; hearsay of peers never pushes out anything."""
@@ -147,26 +222,37 @@ class PeerTable:
         ]
         if not idle:
             return False
-        del self._candidates[max(idle, key=lambda c: (c.via == "exchange", c.failures)).address]
+        self._drop(max(idle, key=lambda c: (c.via == "exchange", c.failures)))
         return True
 
     # --- dialling ------------------------------------------------------------------------------------
 
     def dials(self, now: float) -> list[Address]:
-        """Addresses to connect to now."""
+        """Addresses to connect to now: those that failed least first, then in the order they fell due."""
+        room = self._room()
         due = [c for c in self._candidates.values() if c.retry_at <= now and self._wanted(c, now)]
-        due.sort(key=lambda candidate: candidate.retry_at)
-        chosen = due[: self._room()]
-        for candidate in chosen:
+        due.sort(key=lambda candidate: (candidate.failures, candidate.retry_at))
+        chosen: list[Address] = []
+        for candidate in due:
+            if len(chosen) == room or not (candidate.free or self._rate.ready_at <= now):
+                continue
+            if not candidate.free:
+                self._rate.take(now)
             candidate.dialling, candidate.dialled_at = True, now
-        return [candidate.address for candidate in chosen]
+            chosen.append(candidate.address)
+        return chosen
 
     def next_dial(self, now: float) -> float:
         """When `dials` should be asked again; infinity when only a change of the table brings work."""
         if self._room() == 0:
             return math.inf
         ends = (until for until in self._distrusted.values() if until > now)
-        times = (c.retry_at for c in self._candidates.values() if self._wanted(c, now))
+        ready_at = self._rate.ready_at
+        times = (
+            c.retry_at if c.free else max(c.retry_at, ready_at)
+            for c in self._candidates.values()
+            if self._wanted(c, now)
+        )
         return min(min(times, default=math.inf), min(ends, default=math.inf))
 
     def _room(self) -> int:
@@ -191,14 +277,14 @@ class PeerTable:
         candidate.failures += 1
         candidate.retry_at = now + self._backoff(candidate.failures)
         if candidate.via != "static" and candidate.failures >= FORGET_AFTER_FAILURES:
-            del self._candidates[address]
+            self._drop(candidate)
 
     def reached(self, address: Address, node_id: NodeId, now: float) -> None:
         """A handshake proved who is at the address: a peer, or this node itself."""
         candidate = self._candidates.get(address)
         if candidate is None:
             return
-        candidate.dialling = False
+        candidate.dialling, candidate.proven = False, True
         candidate.node_id = node_id
         candidate.retry_at = now + FIRST_RETRY_SECONDS
 
@@ -259,3 +345,10 @@ class PeerTable:
         """How this node was found: what the operator named comes first, its own call last."""
         ways = {candidate.via for candidate in self.addresses(peer)}
         return next((way for way in ("static", "mdns", "exchange") if way in ways), "inbound")
+
+
+def _uncount(counter: Counter[K], key: K) -> None:
+    """One less; what is at none is forgotten."""
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]

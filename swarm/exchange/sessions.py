@@ -68,9 +68,15 @@ class Sessions:
                 with trio.move_on_after(max(0.0, self.table.next_dial(now) - now)):
                     await self._changed.park()
 
-    def sighting(self, node_id: NodeId | None, addresses: Iterable[Address], via: str) -> None:
-        """A hint where a node may be."""
-        self.table.sighting(node_id, addresses, via, self._clock())
+    def sighting(
+        self,
+        node_id: NodeId | None,
+        addresses: Iterable[Address],
+        via: str,
+        told_by: NodeId | None = None,
+    ) -> None:
+        """A hint where a node may be, perhaps from a peer."""
+        self.table.sighting(node_id, addresses, via, self._clock(), told_by)
         self._changed.unpark_all()
 
     def distrust(self, peer: NodeId, seconds: float, reason: str) -> None:

@@ -7,8 +7,17 @@ from contextlib import AsyncExitStack
 import trio
 from trio.testing import MockClock
 
+from protocol.frames import LENGTH
+from protocol.ids import NodeId
+from protocol.messages import Peers
+from protocol.noise import KEY
 from swarm.exchange.door import MAX_HANDSHAKES, MAX_HANDSHAKES_OF_A_HOST
 from swarm.exchange.link import HANDSHAKE_SECONDS
+from swarm.exchange.peers import (
+    MAX_CANDIDATES_OF_A_HOST,
+    UNPROVEN_DIALS_A_SECOND,
+    UNPROVEN_DIALS_AT_ONCE,
+)
 from swarm.exchange.sessions import MAX_LINKS_OF_A_HOST
 from tests.exchange.memory import MemoryNetwork
 from tests.exchange.nodes import nodes
@@ -107,3 +116,52 @@ async def test_one_connection_of_a_peer_stands_in_line(autojump_clock: MockClock
         await trio.sleep(1)
         assert sum(link.open for link in others) == 1
         assert node.linked == {raw.id}
+
+
+class Bystander:
+    """A machine that has nothing to do with lanswarm; notes what is sent to any of its ports."""
+
+    def __init__(self, lan: MemoryNetwork, host: str) -> None:
+        self.host = host
+        self.calls: list[bytes] = []
+        self._lan = lan
+
+    async def run(self, port: int, *, task_status: trio.TaskStatus[int]) -> None:
+        await self._lan.host(self.host).listen(port, None, self._hear, task_status=task_status)
+
+    async def _hear(self, stream: trio.abc.Stream, host: str | None) -> None:
+        heard = b""
+        while data := await stream.receive_some():
+            heard += data
+        self.calls.append(heard)
+        await stream.aclose()
+
+
+async def test_peers_cannot_point_a_node_at_others(autojump_clock: MockClock) -> None:
+    """A minute of made-up addresses: few calls, and no more than the first message of a handshake each."""
+    lan = MemoryNetwork()
+    bystander = Bystander(lan, "10.0.0.77")
+    async with nodes(lan, 1) as (node,), trio.open_nursery() as nursery:
+        for port in range(1, 2 * MAX_CANDIDATES_OF_A_HOST):
+            await nursery.start(bystander.run, port)
+        raw = Raw(lan)
+        async with raw.dialled(node, "control") as control:
+            begin = trio.current_time()
+            for second in range(60):
+                ports = range(1 + 64 * (second % 2), 1 + 64 * (second % 2) + 64)
+                control.say(*(made_up(number, bystander.host, number) for number in ports))
+                control.say(*(made_up(number, f"10.7.{second}.{number}", 22) for number in range(64)))
+                await trio.sleep(1)
+            took = trio.current_time() - begin
+            assert control.open
+        calls = [address for here, address in lan.dialled if here == node.host]
+        assert len(calls) <= UNPROVEN_DIALS_AT_ONCE + UNPROVEN_DIALS_A_SECOND * took
+        assert len({call.port for call in calls if call.host == bystander.host}) <= MAX_CANDIDATES_OF_A_HOST
+        await trio.sleep(HANDSHAKE_SECONDS)
+        assert bystander.calls
+        assert {len(call) for call in bystander.calls} == {LENGTH.size + KEY}
+        nursery.cancel_scope.cancel()
+
+
+def made_up(number: int, host: str, port: int) -> Peers:
+    return Peers(((NodeId(number.to_bytes(32, "big")), (f"{host}:{port}",)),))
