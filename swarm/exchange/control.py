@@ -16,6 +16,7 @@ from typing import Final, Protocol
 import trio
 
 from protocol.ids import NodeId, SnapshotKey
+from protocol.limits import MAX_RANGES
 from protocol.messages import (
     Absent,
     BadMessage,
@@ -57,6 +58,10 @@ PROBE_SECONDS: Final = 2.0
 
 MAX_QUESTIONS: Final = 1024
 """Questions of one peer that wait for an answer: a node asks a few at a time."""
+
+MAX_QUESTION_RANGES: Final = 16 * MAX_RANGES
+"""Ranges in all of these together, which are what they weigh: some 8 MB. A node asks for the digests of a few
+thousand chunks at a time."""
 
 log = logging.getLogger(__name__)
 
@@ -194,7 +199,8 @@ class ControlSession:
         await self._hub.heard(message.topic, PeerMessage(self.peer, message, signer))
 
     def _question(self, job: Job) -> None:
-        if len(self._jobs) >= MAX_QUESTIONS:
+        ranges = sum(len(job.ranges) for job in (*self._jobs, job) if isinstance(job, NeedClaims))
+        if len(self._jobs) >= MAX_QUESTIONS or ranges > MAX_QUESTION_RANGES:
             self.link.cut("the peer asks more than it lets us answer", fault=True)
         else:
             self._queue(job)

@@ -7,12 +7,12 @@ handshake proves the id, or shows that the address is this node's own. Time is a
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
 from protocol.ids import NodeId
+from swarm.exchange.hearsay import UNPROVEN_DIALS_A_SECOND, UNPROVEN_DIALS_AT_ONCE, Budget, DialRate
 from swarm.sources.address import Address
 
 MAX_LINKS: Final = 32
@@ -22,25 +22,8 @@ ADMITTED_FOR_EACH_WANTED: Final = 2
 """Links admitted for each a node would dial: were there no more, a newcomer to a LAN where everybody has
 enough would find every door closed. As links come of dialling, the average cannot exceed this."""
 
-WANTED_FOR_EACH_OWN: Final = 4
-"""One link in four, of those a node dials for, it dials for however many others called: whoever fills its
-places by calling does not also choose whom it calls."""
-
 MAX_CANDIDATES: Final = 512
 """Addresses remembered: a /24 with both families. A peer or mDNS may name any number of them."""
-
-MAX_CANDIDATES_OF_A_HOST: Final = 16
-"""Of those, at one host, but for what the operator named: for containers, and not for a scan of its ports."""
-
-MAX_HEARSAY_OF_A_PEER: Final = 64
-"""Of those, on the word of one peer: one message's worth. The rest is left to others."""
-
-UNPROVEN_DIALS_AT_ONCE: Final = 32
-"""Addresses dialled in one go where no node was ever met and that the operator did not name: all the links a
-node wants. Whoever names other people's addresses gets so many calls to them, and then the next."""
-
-UNPROVEN_DIALS_A_SECOND: Final = 4
-"""Of such dials later on: what a scan of the LAN by our hand comes to."""
 
 FIRST_RETRY_SECONDS: Final = 1.0
 """Wait after the first failure to connect; doubled by each further one: a node restarts in seconds."""
@@ -62,8 +45,6 @@ LASTING_SECONDS: Final = 5.0
 
 FORGET_AFTER_FAILURES: Final = 6
 """Failures after which an address is forgotten (a minute's worth), unless the operator named it."""
-
-K = TypeVar("K")
 
 Arrival = Literal["replace", "drop", "probe"]
 """What to do about a second connection of a pair: it replaces the first, is dropped, or is parked until
@@ -111,24 +92,6 @@ class Candidate:
         return self.proven or self.via == "static"
 
 
-class DialRate:
-    """When the next unproven address may be dialled (the generic cell rate algorithm, ITU-T I.371)."""
-
-    def __init__(self, at_once: int, a_second: float) -> None:
-        self._step = 1 / a_second
-        self._slack = (at_once - 1) * self._step
-        self._due = -math.inf
-
-    @property
-    def ready_at(self) -> float:
-        """From when on one may be dialled."""
-        return self._due - self._slack
-
-    def take(self, now: float) -> None:
-        """One is dialled now."""
-        self._due = max(self._due, now) + self._step
-
-
 class PeerTable:
     """Candidates, links and distrust. `dials` hands out what to connect to; each must be reported back
     by `reached` or `failed`."""
@@ -139,11 +102,8 @@ class PeerTable:
         self.linked: set[NodeId] = set()
         self._candidates: dict[Address, Candidate] = {}
         self._distrusted: dict[NodeId, float] = {}
-        self._dialled: set[NodeId] = set()
-        self._own_links = max_links // WANTED_FOR_EACH_OWN
+        self._budget = Budget()
         self._rate = DialRate(UNPROVEN_DIALS_AT_ONCE, UNPROVEN_DIALS_A_SECOND)
-        self._at_host: Counter[str] = Counter()
-        self._hearsay: Counter[NodeId | None] = Counter()
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -189,27 +149,17 @@ class PeerTable:
         return courtesy + order * STAGGER_SECONDS
 
     def _add(self, candidate: Candidate) -> None:
-        if not self._has_budget(candidate):
+        told_by, host = candidate.told_by, candidate.address.host
+        if candidate.via != "static" and not self._budget.allows(host, told_by):
             return
         if len(self._candidates) >= MAX_CANDIDATES and not self._make_room(candidate):
             return
         self._candidates[candidate.address] = candidate
-        self._at_host[candidate.address.host] += 1
-        self._hearsay[candidate.told_by] += 1
+        self._budget.spend(host, told_by)
 
     def _drop(self, candidate: Candidate) -> None:
         del self._candidates[candidate.address]
-        _uncount(self._at_host, candidate.address.host)
-        _uncount(self._hearsay, candidate.told_by)
-
-    def _has_budget(self, candidate: Candidate) -> bool:
-        """Whether so much may be noted of its host, on the word of who named it."""
-        if candidate.via == "static":
-            return True
-        told_by = candidate.told_by
-        return self._at_host[candidate.address.host] < MAX_CANDIDATES_OF_A_HOST and (
-            told_by is None or self._hearsay[told_by] < MAX_HEARSAY_OF_A_PEER
-        )
+        self._budget.free(candidate.address.host, candidate.told_by)
 
     def _make_room(self, candidate: Candidate) -> bool:
         """Forget the least promising address; hearsay of peers never pushes out anything."""
@@ -257,8 +207,7 @@ class PeerTable:
 
     def _room(self) -> int:
         under_way = sum(candidate.dialling for candidate in self._candidates.values())
-        wanted = max(self.max_links - len(self.linked), self._own_links - len(self._dialled))
-        return max(0, wanted - under_way)
+        return max(0, self.max_links - len(self.linked) - under_way)
 
     def _wanted(self, candidate: Candidate, now: float) -> bool:
         peer = candidate.node_id
@@ -290,22 +239,19 @@ class PeerTable:
 
     # --- links ---------------------------------------------------------------------------------------
 
-    def admits(self, peer: NodeId, now: float, *, mine: bool = False) -> str | None:
-        """None when a link with this node is welcome, else why it is not. `mine`: this node dialled it."""
+    def admits(self, peer: NodeId, now: float) -> str | None:
+        """None when a link with this node is welcome, else why it is not."""
         if peer == self.me:
             return "this is the node itself"
         if not self.trusts(peer, now):
             return "the peer is distrusted for now"
-        most = ADMITTED_FOR_EACH_WANTED * self.max_links + (self._own_links if mine else 0)
-        if peer not in self.linked and len(self.linked) >= most:
+        if peer not in self.linked and len(self.linked) >= ADMITTED_FOR_EACH_WANTED * self.max_links:
             return f"{len(self.linked)} peers are enough"
         return None
 
-    def link_up(self, peer: NodeId, address: Address | None, now: float, *, mine: bool = False) -> None:
+    def link_up(self, peer: NodeId, address: Address | None, now: float) -> None:
         """There is a proven link with this node; `address` is where it listens, if anywhere."""
         self.linked.add(peer)
-        if mine:
-            self._dialled.add(peer)
         if address is not None and address.dialable:
             candidate = self._candidates.get(address)
             if candidate is None:
@@ -319,7 +265,6 @@ class PeerTable:
         A link that did not last is a failure: the peer may have more links than it wants.
         """
         self.linked.discard(peer)
-        self._dialled.discard(peer)
         for order, candidate in enumerate(self.addresses(peer)):
             candidate.failures = 0 if lasted >= LASTING_SECONDS else candidate.failures + 1
             wait = self._backoff(candidate.failures) + self._head_start(peer, order)
@@ -345,10 +290,3 @@ class PeerTable:
         """How this node was found: what the operator named comes first, its own call last."""
         ways = {candidate.via for candidate in self.addresses(peer)}
         return next((way for way in ("static", "mdns", "exchange") if way in ways), "inbound")
-
-
-def _uncount(counter: Counter[K], key: K) -> None:
-    """One less; what is at none is forgotten."""
-    counter[key] -= 1
-    if not counter[key]:
-        del counter[key]

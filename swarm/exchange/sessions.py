@@ -138,13 +138,13 @@ class Sessions:
             self._in_line.discard(peer)
         if caller is not None and self._callers[caller] >= MAX_LINKS_OF_A_HOST:
             return f"{MAX_LINKS_OF_A_HOST} peers at one address are enough"
-        return self.table.admits(peer, self._clock(), mine=mine)
+        return self.table.admits(peer, self._clock())
 
     def _up(self, session: ControlSession) -> None:
         log.info("linked with %s at %s", short(session.peer), session.address or "no address of its own")
         others = list(self.current.values())
         self.current[session.peer] = session
-        self.table.link_up(session.peer, session.address, self._clock(), mine=session.mine)
+        self.table.link_up(session.peer, session.address, self._clock())
         self._owner.session_up(session, others)
 
     def _down(self, session: ControlSession) -> None:

@@ -10,19 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.ids import NodeId
+from swarm.exchange.hearsay import (
+    MAX_CANDIDATES_OF_A_HOST,
+    MAX_HEARSAY_OF_A_PEER,
+    UNPROVEN_DIALS_A_SECOND,
+    UNPROVEN_DIALS_AT_ONCE,
+)
 from swarm.exchange.peers import (
     COURTESY_SECONDS,
     FORGET_AFTER_FAILURES,
     LASTING_SECONDS,
     MAX_CANDIDATES,
-    MAX_CANDIDATES_OF_A_HOST,
-    MAX_HEARSAY_OF_A_PEER,
     MAX_RETRY_SECONDS,
     SIGHTING_RETRY_SECONDS,
     STAGGER_SECONDS,
-    UNPROVEN_DIALS_A_SECOND,
-    UNPROVEN_DIALS_AT_ONCE,
-    DialRate,
     PeerTable,
     second_connection,
 )
@@ -221,18 +222,6 @@ def test_where_a_node_was_met_there_is_no_hurry() -> None:
     table.reached(at(1), LARGE, 1)
     table.sighting(None, [at(number) for number in range(2, 400)], "mdns", 2)
     assert len(table.dials(1000)) == UNPROVEN_DIALS_AT_ONCE + 1
-
-
-@given(st.lists(st.floats(0, 5), max_size=60))
-def test_a_rate_is_kept_over_any_time(pauses: list[float]) -> None:
-    rate, now, taken = DialRate(3, 2), 0.0, list[float]()
-    for pause in pauses:
-        now += pause
-        if rate.ready_at <= now:
-            rate.take(now)
-            taken.append(now)
-    for start, end in itertools.combinations(range(len(taken)), 2):
-        assert end - start + 1 <= 3 + 2 * (taken[end] - taken[start]) + 1e-6
 
 
 def test_how_a_peer_was_found(table: PeerTable) -> None:
