@@ -48,7 +48,8 @@ PING_SECONDS: Final = 5.0
 """Silence after which a peer is asked for a sign of life."""
 
 LINK_DEAD_SECONDS: Final = 15.0
-"""Silence after which a link is given up: three pings, as a busy node may be late with one."""
+"""Silence after which a link is given up: three pings, as a busy node may be late with one. Bytes that make
+no message are silence too; the longest message then has to come at 9 kB/s."""
 
 LEAST_PAUSE_SECONDS: Final = 0.25
 """Least time between two looks at how long a peer has been silent."""
@@ -133,6 +134,8 @@ class ControlSession:
         self._jobs: deque[Job] = deque()
         self._filled = trio.lowlevel.ParkingLot()
         self._nonce = 0
+        self._acting = False
+        self._told_at = self.since
 
     async def run(self) -> None:
         """Exchange messages until the link is cut."""
@@ -163,6 +166,14 @@ class ControlSession:
     # --- what the peer says --------------------------------------------------------------------------
 
     async def _handle(self, message: Message) -> None:
+        self._acting = True
+        try:
+            await self._act(message)
+        finally:
+            self._acting = False
+            self._told_at = self._clock()
+
+    async def _act(self, message: Message) -> None:
         match message:
             case Ping():
                 self.link.post(Pong(message.nonce))
@@ -270,7 +281,7 @@ class ControlSession:
 
     async def _keep_alive(self) -> None:
         while True:
-            silence = self._clock() - self.link.heard_at
+            silence = 0.0 if self._acting else self._clock() - self._told_at
             if silence >= LINK_DEAD_SECONDS:
                 self.link.cut(f"silent for {LINK_DEAD_SECONDS:.0f} seconds")
             elif silence >= PING_SECONDS:
