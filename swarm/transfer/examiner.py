@@ -36,7 +36,8 @@ in fifteen cases of sixteen, and costs but a round if not."""
 
 SIGNER_SECONDS: Final = 5.0
 """How long to wait for somebody to vouch for a blob that failed, before it comes from upstream: two questions
-to peers, and to spare."""
+to peers, and to spare. Once all of it is vouched for, how long to leave it to peers alone: one that refused
+chunks while a liar was believed rests for no longer (`swarm.scheduler.peers.REFUSED_SECONDS`)."""
 
 
 _DICE: random.Random = random.SystemRandom()
@@ -45,14 +46,17 @@ _DICE: random.Random = random.SystemRandom()
 
 @dataclass(eq=False, slots=True)
 class _Case:
-    """A blob that failed, with these digests. `patient`: somebody may still vouch for it.
+    """A blob that failed, with these digests. `patient`: it is left to peers, until `deadline` at the latest,
+    which is put off until all of it is `vouched` for.
 
     `waiting`: chunks vouched for by somebody who was not examined. `passed`: who was, and did well. `alike`:
     chunks vouched for by those who so far say nothing else than what failed.
     """
 
     failed: Mapping[int, ChunkDigest]
+    deadline: float
     patient: bool = True
+    vouched: bool = False
     waiting: int = 0
     passed: set[NodeId] = field(default_factory=set)
     alike: dict[NodeId, int] = field(default_factory=dict)
@@ -134,7 +138,7 @@ class Examiner:
         """The blob failed with these digests; `examine` is to run from now on."""
         if before := self._cases.get(blob):
             before.news.set()
-        self._cases[blob] = _Case(failed)
+        self._cases[blob] = _Case(failed, trio.current_time() + SIGNER_SECONDS)
         self._owner.ask(self._bits(blob))
         self._owner.patience_changed()
 
@@ -144,13 +148,14 @@ class Examiner:
         while case is not None and self._cases.get(blob) is case:
             if case.waiting:
                 await self._hear_one(blob, case)
+                self._put_off(blob, case)
             else:
                 await self._wait(case)
 
     async def _wait(self, case: _Case) -> None:
         """Wait for somebody to vouch; when nobody has for long, upstream is asked."""
         case.news = trio.Event()
-        with trio.move_on_after(SIGNER_SECONDS if case.patient else math.inf):
+        with trio.move_on_at(case.deadline if case.patient else math.inf):
             await case.news.wait()
             return
         case.patient = False
@@ -171,19 +176,18 @@ class Examiner:
         elif verdict:
             vouched = (chunk for chunk in bitset.members(mine) if self._voucher(chunk) == signer)
             self._owner.accept(signer, bitset.from_members(vouched))
-            self._end_patience(blob, case)
         else:
             self._changed(case, self._book.refute({signer}, blob, self._owner.have))
             self._owner.refuse(signer, self._bits(blob))
             others = (chunk for chunk in bitset.members(mine) if self._voucher(chunk) is not None)
             case.waiting |= bitset.from_members(others)
 
-    def _end_patience(self, blob: Blob, case: _Case) -> None:
-        """Upstream may be used again if all that is missing of the blob is vouched for."""
+    def _put_off(self, blob: Blob, case: _Case) -> None:
+        """Somebody spoke: wait anew, unless all that is missing of the blob was vouched for before."""
+        if not case.vouched:
+            case.deadline = trio.current_time() + SIGNER_SECONDS
         missing = bitset.minus(self._bits(blob), self._owner.have)
-        if all(self._book.digest(chunk) is not None for chunk in bitset.members(missing)):
-            case.patient = False
-            self._owner.patience_changed()
+        case.vouched = all(self._book.digest(chunk) is not None for chunk in bitset.members(missing))
 
     async def _passes(self, blob: Blob, case: _Case, signer: NodeId) -> bool | None:
         """Whether upstream confirms what this signer says otherwise than what failed, as far as it is asked.

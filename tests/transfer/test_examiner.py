@@ -106,7 +106,6 @@ async def test_who_differs_where_the_failed_bytes_were_wrong_is_believed_for_one
         honest = await owner.say(1, TRUTH)
         assert owner.accepted == {honest: ALL}
         assert owner.fetched == [0]
-        assert not owner.examiner.patient
 
 
 async def test_who_says_what_failed_is_refused_for_nothing() -> None:
@@ -193,6 +192,19 @@ async def test_patience_ends(autojump_clock: MockClock) -> None:
         await trio.sleep(SIGNER_SECONDS - 1)
         assert owner.examiner.patient
         await trio.sleep(2)
+        assert not owner.examiner.patient
+
+
+async def test_once_all_is_vouched_for_patience_is_not_put_off(autojump_clock: MockClock) -> None:
+    """Or one that vouches for a chunk every few seconds could keep a node from upstream."""
+    async with failed() as owner:
+        await owner.say(1, TRUTH)
+        for _ in range(2):
+            await trio.sleep(SIGNER_SECONDS / 2 - 0.1)
+            assert owner.examiner.patient
+            await owner.say(1, TRUTH)
+            owner.examiner.hold(1)
+        await trio.sleep(1)
         assert not owner.examiner.patient
 
 
