@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -69,6 +69,11 @@ class Owner(Protocol):
     @property
     def have(self) -> int:
         """The chunks held."""
+        ...
+
+    @property
+    def can_fetch(self) -> bool:
+        """Whether there is an upstream to ask: without one, who comes first is believed."""
         ...
 
     async def upstream_digest(self, chunk: int, failed: ChunkDigest | None) -> ChunkDigest | None:
@@ -198,9 +203,18 @@ class Examiner:
         differing = [chunk for chunk, digest in named.items() if case.failed.get(chunk) != digest]
         if not differing:
             return None if len(named) < blob.chunk_count else False
-        for chunk in _DICE.sample(differing, min(CHECKS_OF_A_SIGNER, len(differing))):
-            if self._checks[blob] >= CHECKS:
-                return False
+        if self._owner.can_fetch and not await self._confirmed(blob, case, signer, differing):
+            return False
+        case.passed.add(signer)
+        return True
+
+    async def _confirmed(self, blob: Blob, case: _Case, signer: NodeId, differing: Sequence[int]) -> bool:
+        """Whether upstream does not refute a signer in the few of these chunks that are looked at."""
+        left = CHECKS - self._checks[blob]
+        looks = min(CHECKS_OF_A_SIGNER, len(differing))
+        if left <= 0:
+            return False
+        for chunk in _DICE.sample(differing, min(looks, left)):
             self._checks[blob] += 1
             digest = await self._owner.upstream_digest(chunk, case.failed.get(chunk))
             if digest is None:
@@ -208,8 +222,7 @@ class Examiner:
             self._changed(case, self._book.know(chunk, digest, self._owner.have))
             if self._book.refuted(signer, blob):
                 return False
-        case.passed.add(signer)
-        return True
+        return left >= looks
 
     def _changed(self, case: _Case, chunks: int) -> None:
         """Something else is believed of these by now, or nothing."""

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 from protocol.limits import KIB, MIB
 from swarm.errors import WrongContent
-from swarm.transfer.examiner import CHECKS, CHECKS_OF_A_SIGNER
+from swarm.transfer import examiner
+from swarm.transfer.examiner import CHECKS, CHECKS_OF_A_SIGNER, SIGNER_SECONDS
 from tests.exchange.nodes import Content
 from tests.node.forger import ALL, forger
 from tests.node.lan import Hub, Lan, Node, lan
@@ -70,8 +72,9 @@ async def test_the_cost_does_not_grow_with_the_file(tmp_path: Path, autojump_clo
     hub = Hub(content, rate=16 * MIB)
     async with lan(tmp_path, content, hub) as site:
         await (await site.start(HONEST)).get(content)
-        paid = hub.sent.total()
+        paid, began = hub.sent.total(), trio.current_time()
         await get_among_forgers(site, content, [ALL] * 3)
+        assert trio.current_time() - began < SIGNER_SECONDS
         assert (hub.sent.total() - paid) * CHUNK <= CHECKS_OF_A_SIGNER * CHUNK == 1 * MIB
 
 
@@ -84,6 +87,17 @@ async def test_where_nobody_holds_it_the_file_is_paid_once(
     async with lan(tmp_path, content, hub) as site:
         await get_among_forgers(site, content, wrongs)
         assert hub.sent.total() <= content.layout.total + 2 * CHECKS
+
+
+async def test_who_is_not_found_out_by_a_look_costs_a_round_and_then_the_file_once(
+    tmp_path: Path, content: Content, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    """More liars than rounds, none of which is looked at: upstream has the last word."""
+    monkeypatch.setattr(examiner, "CHECKS_OF_A_SIGNER", 0)
+    hub = Hub(content)
+    async with lan(tmp_path, content, hub) as site:
+        await get_among_forgers(site, content, [[number] for number in range(8)])
+        assert hub.sent.total() <= content.layout.total
 
 
 async def test_without_upstream_the_honest_holder_is_found_among_two_liars(

@@ -39,6 +39,7 @@ class Owner:
     def __init__(self) -> None:
         self.have = 0
         self.online = True
+        self.answers = True
         self.book = ClaimBook(LAYOUT)
         self.examiner = Examiner(LAYOUT, self.book, self)
         self.fetched: list[int] = []
@@ -46,10 +47,14 @@ class Owner:
         self.accepted: dict[NodeId, int] = {}
         self.refused: set[NodeId] = set()
 
+    @property
+    def can_fetch(self) -> bool:
+        return self.online
+
     async def upstream_digest(self, chunk: int, failed: ChunkDigest | None) -> ChunkDigest | None:
         await trio.lowlevel.checkpoint()
         self.fetched.append(chunk)
-        return TRUTH[chunk] if self.online else None
+        return TRUTH[chunk] if self.answers else None
 
     def ask(self, chunks: int) -> None:
         self.asked |= chunks
@@ -182,6 +187,19 @@ async def test_without_upstream_who_comes_first_is_believed() -> None:
         owner.online = False
         signer = await owner.say(1, lies(40))
         assert owner.accepted == {signer: ALL}
+
+
+async def test_when_upstream_has_no_answer_who_is_asked_about_is_believed_but_not_for_ever() -> None:
+    """As when mirrors differ: what that costs is bounded all the same."""
+    async with failed() as owner:
+        owner.answers = False
+        signer = await owner.say(1, lies(40))
+        assert owner.accepted == {signer: ALL}
+        for number in range(2, 20):
+            owner.book.refute({signer}, BLOB, 0)
+            signer = await owner.say(number, lies(number, 50, 51, 52))
+        assert len(owner.fetched) == CHECKS
+        assert owner.refused
 
 
 async def test_patience_ends(autojump_clock: MockClock) -> None:
