@@ -106,6 +106,8 @@ class Transfer:
         self._alarm = trio.CancelScope()
         self._topic: Topic | None = None
         self._wanted = 0
+        self._counted = 0
+        self._set_aside: dict[int, Source] = {}
         self._present: set[NodeId] = set()
         self._answers = Answers()
         self._upstream_said = ""
@@ -316,6 +318,7 @@ class Transfer:
         """A chunk was verified and stored: attest it if it is news to the LAN, pass the word, go on."""
         if not self.have >> taken.chunk & 1:
             self.ledger.add(taken.source, taken.length, trio.current_time())
+            self._counted |= 1 << taken.chunk
         if taken.digest is not None:
             self.book.settle(taken.chunk, taken.digest)
             if taken.giver == ev.UPSTREAM:
@@ -346,6 +349,9 @@ class Transfer:
             digest = self._gate.quarantined(chunk)
             if digest is not None and digest == self.book.digest(chunk):
                 self._gate.release(chunk)
+                if sender := self._set_aside.pop(chunk, None):
+                    self._counted |= 1 << chunk
+                    self.ledger.add(sender, self.layout.length(chunk), trio.current_time())
                 self._hold(chunk, self._identity.node_id)
 
     def _order_ended(self, failed: ev.OrderFailed, reason: str, wrong: int | None, sender: Source) -> None:
@@ -420,6 +426,7 @@ class Transfer:
         for ranges in cut(bits):
             self._say(Lost(self.snapshot.key, ranges))
         self._avoid_mirrors({suspect.sender for suspect in suspects}, self.ledger.totals)
+        self._set_bytes_aside(suspects)
         known_liars = set(self.book.liars)
         if self._gate.is_last_round(blob) and self.can_fetch and self._examiner.close(blob):
             self._gate.grant_another(blob)
@@ -434,6 +441,14 @@ class Transfer:
         self._step(ev.Discarded(bits))
         self._believe(self._examiner.hold(believed))
         self._say_join()
+
+    def _set_bytes_aside(self, suspects: list[Suspect]) -> None:
+        """Count what was had in this run of a blob that failed only if it proves right."""
+        for suspect in suspects:
+            if self._counted >> suspect.chunk & 1:
+                self._counted ^= 1 << suspect.chunk
+                self._set_aside[suspect.chunk] = suspect.sender
+                self.ledger.take_back(suspect.sender, self.layout.length(suspect.chunk))
 
     def _disown(self, liar: NodeId) -> None:
         """Take back what was believed on the word of one that lied, about the other blobs too."""

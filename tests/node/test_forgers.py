@@ -40,6 +40,7 @@ async def get_among_forgers(site: Lan, content: Content, wrongs: Wrongs, *, onli
     blamed = await victim.blamed()
     assert blamed
     assert blamed <= forgers
+    assert victim.ledger.totals.total() == sum(map(content.layout.length, range(content.layout.total)))
     return victim
 
 

@@ -122,12 +122,12 @@ def test_forgers_cost_the_upstream_a_few_chunks(make_lan: MakeLan) -> None:
         forger.ready()
     site.meet([honest, *forgers])
     for forger in forgers:
-        site.check_files(forger.get().result())
+        site.check(forger.get().result())
     site.start(victims)
     for other in (honest, *forgers):
         site.meet([other, *victims])
     for get in [member.get() for member in victims]:
-        site.check_files(get.result())
+        site.check(get.result())
     ids = {forger.id for forger in forgers}
     for victim in victims:
         (why,) = victim.ask("why", "org/model")
