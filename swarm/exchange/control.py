@@ -16,6 +16,7 @@ from typing import Final, Protocol
 import trio
 
 from protocol.ids import NodeId, SnapshotKey
+from protocol.limits import MAX_RANGES
 from protocol.messages import (
     Absent,
     BadMessage,
@@ -47,7 +48,8 @@ PING_SECONDS: Final = 5.0
 """Silence after which a peer is asked for a sign of life."""
 
 LINK_DEAD_SECONDS: Final = 15.0
-"""Silence after which a link is given up: three pings, as a busy node may be late with one."""
+"""Silence after which a link is given up: three pings, as a busy node may be late with one. Bytes that make
+no message are silence too; the longest message then has to come at 9 kB/s."""
 
 LEAST_PAUSE_SECONDS: Final = 0.25
 """Least time between two looks at how long a peer has been silent."""
@@ -57,6 +59,10 @@ PROBE_SECONDS: Final = 2.0
 
 MAX_QUESTIONS: Final = 1024
 """Questions of one peer that wait for an answer: a node asks a few at a time."""
+
+MAX_QUESTION_RANGES: Final = 16 * MAX_RANGES
+"""Ranges in all of these together, which are what they weigh: some 8 MB. A node asks for the digests of a few
+thousand chunks at a time."""
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +134,8 @@ class ControlSession:
         self._jobs: deque[Job] = deque()
         self._filled = trio.lowlevel.ParkingLot()
         self._nonce = 0
+        self._acting = False
+        self._told_at = self.since
 
     async def run(self) -> None:
         """Exchange messages until the link is cut."""
@@ -158,6 +166,14 @@ class ControlSession:
     # --- what the peer says --------------------------------------------------------------------------
 
     async def _handle(self, message: Message) -> None:
+        self._acting = True
+        try:
+            await self._act(message)
+        finally:
+            self._acting = False
+            self._told_at = self._clock()
+
+    async def _act(self, message: Message) -> None:
         match message:
             case Ping():
                 self.link.post(Pong(message.nonce))
@@ -194,7 +210,8 @@ class ControlSession:
         await self._hub.heard(message.topic, PeerMessage(self.peer, message, signer))
 
     def _question(self, job: Job) -> None:
-        if len(self._jobs) >= MAX_QUESTIONS:
+        ranges = sum(len(job.ranges) for job in (*self._jobs, job) if isinstance(job, NeedClaims))
+        if len(self._jobs) >= MAX_QUESTIONS or ranges > MAX_QUESTION_RANGES:
             self.link.cut("the peer asks more than it lets us answer", fault=True)
         else:
             self._queue(job)
@@ -264,7 +281,7 @@ class ControlSession:
 
     async def _keep_alive(self) -> None:
         while True:
-            silence = self._clock() - self.link.heard_at
+            silence = 0.0 if self._acting else self._clock() - self._told_at
             if silence >= LINK_DEAD_SECONDS:
                 self.link.cut(f"silent for {LINK_DEAD_SECONDS:.0f} seconds")
             elif silence >= PING_SECONDS:

@@ -26,6 +26,7 @@ from swarm.exchange.bulk import BulkLink
 from swarm.exchange.bulks import Bulks
 from swarm.exchange.connector import Connector
 from swarm.exchange.control import ControlSession
+from swarm.exchange.door import Door
 from swarm.exchange.gossip import hints, introductions
 from swarm.exchange.interfaces import Catalog, Limiter, Network, PeerInfo, PeerMessage
 from swarm.exchange.link import HandshakeFailed, Link
@@ -36,9 +37,6 @@ from swarm.exchange.sessions import Sessions
 from swarm.exchange.topics import DigestOf, Sayable, Topic
 from swarm.sources.address import Address
 from swarm.sources.interface import Source, SourceFailed
-
-MAX_HANDSHAKES: Final = 64
-"""Accepted connections whose handshake is under way: twice the links a node holds. More are closed."""
 
 FAULT_SECONDS: Final = 60.0
 """How long a peer that broke the protocol is left alone: a bug of another version will not go away soon,
@@ -105,7 +103,7 @@ class Exchange:
         self._sessions = Sessions(table, self._connector, self, clock)
         self._topics: dict[SnapshotKey, Topic] = {}
         self._lookups = Lookups()
-        self._shaking = 0
+        self._door = Door()
         self._haves_waiting = trio.lowlevel.ParkingLot()
         self._have_news = False
 
@@ -145,23 +143,31 @@ class Exchange:
         return port
 
     async def _accepted(self, stream: trio.abc.Stream, host: str | None) -> None:
-        if self._shaking >= MAX_HANDSHAKES:
-            await trio.aclose_forcefully(stream)
+        link = await self._shake_hands(stream, host)
+        if link is None:
             return
-        self._shaking += 1
-        try:
-            link = await self._connector.welcome(stream)
-        except HandshakeFailed as error:
-            log.debug("a connection from %s came to nothing: %s", host, error)
-            return
-        finally:
-            self._shaking -= 1
         if link.peer.hello.kind == "control":
-            await self._sessions.run(link, _listens_at(link, host), mine=False)
+            await self._sessions.run(link, _listens_at(link, host), mine=False, host=host)
         elif self._sessions.table.trusts(link.node_id, self._clock()):
             await self._bulks.accepted(link)
         else:
             await link.close()
+
+    async def _shake_hands(self, stream: trio.abc.Stream, host: str | None) -> Link | None:
+        """The link that comes of an accepted connection, if there is a place for it at the door."""
+        scope = trio.CancelScope()
+        guest = self._door.enter(host, scope.cancel, self._clock())
+        if guest is None:
+            await trio.aclose_forcefully(stream)
+            return None
+        try:
+            with scope:
+                return await self._connector.welcome(stream)
+        except HandshakeFailed as error:
+            log.debug("a connection from %s came to nothing: %s", host, error)
+        finally:
+            self._door.leave(guest, self._clock())
+        return None
 
     async def _send_haves(self) -> None:
         while True:
@@ -290,7 +296,7 @@ class Exchange:
 
     def told_of(self, session: ControlSession, message: Peers) -> None:
         for node, addresses in hints(message, session.address):
-            self._sessions.sighting(node, addresses, "exchange")
+            self._sessions.sighting(node, addresses, "exchange", session.peer)
 
     def found(self, peer: NodeId, message: Found) -> None:
         self._lookups.found(peer, message)

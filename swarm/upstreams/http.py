@@ -18,6 +18,7 @@ import trio
 from protocol.limits import KIB, MIB
 from swarm.errors import UsageError
 from swarm.upstreams.endpoint import Endpoint, origin
+from swarm.upstreams.headers import number
 from swarm.upstreams.trouble import BadAnswer, Unavailable
 
 CONNECT_SECONDS: Final = 6.0
@@ -105,16 +106,13 @@ class Reply:
                 raise BadAnswer(f"metadata of more than {MAX_JSON} bytes")
         if self.headers.get("content-encoding", "identity") != "identity":
             raise BadAnswer("a compressed answer that was not asked for")
-        try:
-            return json.loads(body)
-        except ValueError as error:
-            raise BadAnswer("no JSON; is this the base URL of a hub?") from error
+        return parse_json(body)
 
     async def discard(self) -> None:
         """Read the rest when it is short, so that the connection can be used again; then close."""
-        length = self.headers.get("content-length", "")
+        length = number(self.headers.get("content-length", ""))
         try:
-            if length.isdigit() and int(length) <= MAX_SMALL_BODY:
+            if length is not None and length <= MAX_SMALL_BODY:
                 while await self.block():
                     pass
         except Unavailable:
@@ -175,6 +173,14 @@ class Http:
             return await self._client.send(request, stream=True, follow_redirects=False)
 
         return Reply(await _within(ANSWER_SECONDS, send, "no answer"))
+
+
+def parse_json(body: bytes | bytearray) -> object:
+    """The value; BadAnswer when it is no JSON, or nested deeper than Python can follow."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadAnswer("no JSON; is this the base URL of a hub?") from error
 
 
 def _headers(shown_to: Endpoint | None, byte_range: tuple[int, int] | None) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Final
 
 from swarm.errors import NoSource, NotAllowed, NotFound, SwarmError
 from swarm.upstreams.endpoint import Endpoint
+from swarm.upstreams.headers import number
 
 OVERLOADED: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529})
 """Statuses that speak of the server's state, not of what was asked; 52x are those of CDNs."""
@@ -129,14 +130,13 @@ def _not_allowed(asked: Asked, status: int, said: str, *, authorized: bool) -> N
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds until it is worth asking again: Retry-After in seconds (RFC 9110, 10.2.3), or the time
     until the window of a used-up quota ends: `RateLimit: "api";r=0;t=120`, as the Hub sends it."""
-    told = headers.get("retry-after", "").strip()
-    if told.isascii() and told.isdigit():
-        return float(told)
-    limit = headers.get("ratelimit", "")
-    left, until = re.search(r"\br=(\d+)", limit), re.search(r"\bt=(\d+)", limit)
-    if until and (left is None or int(left[1]) == 0):
-        return float(until[1])
-    return None
+    seconds = number(headers.get("retry-after", "").strip())
+    if seconds is None:
+        limit = headers.get("ratelimit", "")
+        left, until = re.search(r"\br=(\d+)", limit), re.search(r"\bt=(\d+)", limit)
+        if until and (left is None or number(left[1]) == 0):
+            seconds = number(until[1])
+    return None if seconds is None else float(seconds)
 
 
 def verdict(repo: str, said: Sequence[tuple[Endpoint, Trouble]]) -> SwarmError:

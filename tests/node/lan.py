@@ -30,6 +30,7 @@ from swarm.sources.address import Address
 from swarm.sources.interface import Deliver
 from swarm.sources.rate import RateLimiter
 from swarm.store import Store, open_store
+from swarm.transfer.ledger import Ledger
 from swarm.workers import InlineWorkers
 from tests.exchange.memory import MemoryNetwork
 from tests.exchange.nodes import PORT, Content, Seen, entropy, identity
@@ -168,6 +169,7 @@ class Node:
         self._scope = trio.CancelScope()
         self._gets: list[trio.CancelScope] = []
         self.notes: list[str] = []
+        self.ledger = Ledger()
 
     async def get(self, content: Content, *names: str, public: bool = True) -> None:
         """Have these files of the content committed, or all of them; Killed when the node is."""
@@ -190,6 +192,7 @@ class Node:
                 await transfer.want(files)
             finally:
                 self.notes += transfer.notes
+                self.ledger = transfer.ledger
         await self.store.mark_complete(content.snapshot.key, [file.path for file in files])
         self.finished_at = trio.current_time()
 
