@@ -19,6 +19,7 @@ from protocol.signing import Identity
 from swarm import __version__
 from swarm.config.settings import Settings
 from swarm.discovery.interfaces import InterfaceChoice
+from swarm.discovery.local import lan_hosts
 from swarm.discovery.mdns import run_mdns
 from swarm.discovery.sightings import Sighting, Vanished
 from swarm.discovery.static import parse_peers, run_static
@@ -29,7 +30,7 @@ from swarm.node import control, identity
 from swarm.node.api import NodeApi
 from swarm.node.node import Node
 from swarm.node.transfers import Transfers
-from swarm.sources.address import Address
+from swarm.sources.address import Address, is_lan
 from swarm.sources.rate import RateLimiter
 from swarm.store import open_store
 from swarm.upstreams.http import open_client
@@ -97,7 +98,7 @@ def _exchange(settings: Settings, me: Identity, transfers: Transfers) -> Exchang
     listen = settings.listen
     return Exchange(
         me,
-        TcpNetwork(),
+        TcpNetwork(lan_hosts),
         transfers,
         port=listen.port if listen else DEFAULT_PORT,
         hosts=[listen.host] if listen and listen.host else None,
@@ -111,9 +112,15 @@ def _exchange(settings: Settings, me: Identity, transfers: Transfers) -> Exchang
 
 def _interfaces(settings: Settings) -> InterfaceChoice:
     try:
-        return InterfaceChoice.parse(",".join(settings.interface))
+        return InterfaceChoice.parse(",".join(settings.interface), public=_is_public(settings))
     except ValueError as error:
         raise UsageError(f"SWARM_INTERFACE: {error}.", "Name interfaces or networks.") from None
+
+
+def _is_public(settings: Settings) -> bool:
+    """Did the operator have the node listen where more than a LAN reaches it? A name is taken for that."""
+    host = settings.listen.host if settings.listen else ""
+    return bool(host) and not is_lan(host)
 
 
 def _listening(settings: Settings, interfaces: InterfaceChoice, port: int) -> list[str]:
