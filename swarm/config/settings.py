@@ -39,7 +39,9 @@ class Settings:
 
     `listen` None: the default port, or any free one when that is taken. `interface` empty: discovery
     chooses. `endpoint` empty: none was named, so the hub's own (`endpoints`). `mdns` False: only the
-    static `peers`. `token` goes to the hub's own host, or to the endpoint that was named, and nowhere else.
+    static `peers`. `redirects` names hosts and networks that a redirect may lead to from further out.
+    `manifests` is whose word counts on what a model is, and `private_offline` who may have a private one
+    while the hub cannot be asked (docs/operations.md). `token` goes to the hub's own host, or to the endpoint that was named, and nowhere else.
     """
 
     home: Path
@@ -54,8 +56,11 @@ class Settings:
     quota: int | None = None
     hub: str = "hf"
     endpoint: tuple[str, ...] = ()
+    redirects: tuple[str, ...] = ()
     token: str | None = field(default=None, repr=False)
     offline: bool = False
+    manifests: str = "agree"
+    private_offline: str = "closed"
     settle: float = DEFAULT_SETTLE
     log_level: str = "warning"
 
@@ -88,8 +93,11 @@ KEYS: Final[dict[str, Read]] = {
     "quota": lambda value: parse_size(values.text(value)),
     "hub": lambda value: values.one_of(value, ("hf",)),
     "endpoint": lambda value: tuple(values.url(word) for word in values.words(value)),
+    "redirects": values.words,
     "token": values.token,
     "offline": values.boolean,
+    "manifests": lambda value: values.one_of(value, ("agree", "hub")),
+    "private_offline": lambda value: values.one_of(value, ("closed", "known")),
     "settle": lambda value: parse_seconds(values.text(value)),
     "log_level": lambda value: values.one_of(value, ("debug", "info", "warning", "error")),
 }

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-import httpx
 import trio
 
 from protocol.ids import to_text
@@ -35,6 +34,7 @@ from swarm.transfer.requests import (
     SourceBytes,
 )
 from swarm.upstreams.endpoint import endpoints_for
+from swarm.upstreams.http import Client
 from swarm.upstreams.huggingface import HuggingFace
 from swarm.upstreams.pool import UpstreamPool
 
@@ -51,7 +51,7 @@ class Node:
         store: Store,
         transfers: Transfers,
         exchange: Exchange,
-        http: httpx.AsyncClient,
+        http: Client,
         *,
         upstream_limit: RateLimiter | None,
         listening: Callable[[], list[str]],

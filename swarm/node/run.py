@@ -33,7 +33,8 @@ from swarm.node.transfers import Transfers
 from swarm.sources.address import Address, is_lan
 from swarm.sources.rate import RateLimiter
 from swarm.store import open_store
-from swarm.upstreams.http import open_client
+from swarm.upstreams.http import Client, open_client
+from swarm.upstreams.reach import Allowed
 from swarm.workers import ThreadWorkers
 
 MIN_SETTLE_SECONDS: Final = 0.2
@@ -55,7 +56,7 @@ async def run_node(settings: Settings, *, embedded: bool) -> AsyncIterator[NodeA
     workers = ThreadWorkers()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings.home / "store", workers))
-        http = await stack.enter_async_context(open_client(f"lanswarm/{__version__}"))
+        http = await stack.enter_async_context(_http(settings))
         nursery = await stack.enter_async_context(trio.open_nursery())
         stack.callback(nursery.cancel_scope.cancel)
         began = trio.current_time()
@@ -88,6 +89,10 @@ def _make_home(settings: Settings) -> None:
         raise StoreError(
             f"{settings.home} cannot be made: {error.strerror}.", "Set SWARM_HOME to a folder you may write."
         ) from error
+
+
+def _http(settings: Settings) -> Client:
+    return open_client(f"lanswarm/{__version__}", allowed=Allowed.parse(settings.redirects))
 
 
 def _limiter(rate: int | None) -> RateLimiter | None:
