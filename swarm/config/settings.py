@@ -40,8 +40,9 @@ class Settings:
     `listen` None: the default port, or any free one when that is taken. `interface` empty: discovery
     chooses. `endpoint` empty: none was named, so the hub's own (`endpoints`). `mdns` False: only the
     static `peers`. `redirects` names hosts and networks that a redirect may lead to from further out.
-    `manifests` is whose word counts on what a model is, and `private_offline` who may have a private one
-    while the hub cannot be asked (docs/operations.md). `token` goes to the hub's own host, or to the endpoint that was named, and nowhere else.
+    `manifests` is whose word counts on what a model is, `private_offline` who may have a private one while
+    the hub cannot be asked. `token` goes to the hub's own host, or to the endpoint that was named, and
+    nowhere else.
     """
 
     home: Path

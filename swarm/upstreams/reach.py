@@ -2,9 +2,10 @@
 
 An upstream decides what a redirect says, and the name in it what addresses it has, from one moment to the
 next. So the address is judged, not the name: what a name stands for before anything connects, and what the
-connection came to before a byte is sent on it. A redirect leads outward, or stays on the level of the endpoint
-that the user named, which may be anywhere; to lead further in, the operator has to have allowed it
-(`redirects`). Through a proxy names are the proxy's to resolve, and only addresses written as such are judged.
+connection came to before a byte is sent on it. A redirect leads outward, or stays on the level of the
+endpoint that the user named, which may be anywhere; to lead further in, the operator has to have allowed it
+(`redirects`). Through a proxy, names are the proxy's to resolve, and only addresses written as such are
+judged here.
 """
 
 from __future__ import annotations
