@@ -28,6 +28,9 @@ DEFAULT_ENDPOINT: Final = "https://huggingface.co"
 DEFAULT_SETTLE: Final = 1.0
 """Seconds a node looks round for others before it may claim to be the origin: mDNS answers within one."""
 
+OTHERS: Final = 0o077
+"""What nobody but the owner may do with a file that has a token in it, in the bits of its mode."""
+
 NEAR: Final = 0.8
 """How alike (difflib ratio) an unknown SWARM_ variable must be to one of ours to count as misspelt.
 Other programs own names that begin like this, so that the rest are left alone."""
@@ -140,6 +143,8 @@ def _from_file(path: Path) -> dict[str, Any]:
     for key in table:
         if key not in KEYS:
             raise UsageError(f"{path}: there is no key {key!r}.", _nearest(key))
+    if table.get("token") and path.stat().st_mode & OTHERS:
+        raise UsageError(f"{path} has a token in it and can be read by others.", f"Run `chmod 600 {path}`.")
     return {key: _read(key, value, f"{path}: {key}") for key, value in table.items()}
 
 
