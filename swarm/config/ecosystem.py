@@ -52,7 +52,7 @@ def _token(environ: Mapping[str, str]) -> tuple[str, str | None]:
 
 
 def exposed_token(environ: Mapping[str, str]) -> Path | None:
-    """The file that a token is taken from, if others can read it. It is another tool's: told of, not refused."""
+    """The file that a token is taken from, if others can read it: another tool's, so told of, not refused."""
     name, token = _token(environ)
     path = token_path(environ)
     try:
