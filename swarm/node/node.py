@@ -228,5 +228,6 @@ def _row(summary: Summary) -> ModelRow:
         "bytes": summary.bytes,
         "held": summary.held,
         "complete": summary.complete,
+        "private": summary.private,
         "when": summary.seen_at,
     }
