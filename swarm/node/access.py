@@ -26,28 +26,34 @@ PERMIT_SECONDS: Final = 3600.0
 known commit then needs no listing, and somebody who lost access keeps it for an hour at most."""
 
 OPERATOR: Final = ""
-"""The domain (`swarm.store.access`) of the hub itself and of the endpoints in the node's own settings."""
+"""The domain (`swarm.store.access`) of the hub itself and of what the node's owner named as an endpoint."""
 
 HASH_CONTEXT: Final = "lanswarm 2026-11 credential that a private repository was given for"
 """So that the hashes in the store are of use for nothing else (BLAKE3, derive_key)."""
 
 
 class Access:
-    """What one caller may have. `endpoints`: those the caller named, with its credentials."""
+    """What one caller may have. `endpoints`: those that are asked for it, with its credentials; `believed`:
+    the URLs of those whose word counts for all. `known_is_enough`: see `may`."""
 
     def __init__(
-        self, store: Store, own: Collection[str], endpoints: Sequence[Endpoint], *, known_is_enough: bool
+        self, store: Store, believed: Collection[str], endpoints: Sequence[Endpoint], *, known_is_enough: bool
     ) -> None:
         self._store = store
-        self._own = {Endpoint(url).url for url in own}
+        self._believed = {Endpoint(url).url for url in believed}
         self._endpoints = tuple(endpoints)
         self._known_is_enough = known_is_enough
         self._whos = {_hash(e.authorization) for e in endpoints if e.authorization}
 
+    @property
+    def domains(self) -> set[str]:
+        """Whose word counts for this caller."""
+        return {OPERATOR} | {self.domain(endpoint.url) for endpoint in self._endpoints}
+
     def domain(self, url: str) -> str:
         """Whose word that of the endpoint with this URL is."""
         endpoint = Endpoint(url)
-        return OPERATOR if url in self._own or endpoint.origin[1] in HUB_HOSTS else url
+        return OPERATOR if url in self._believed or endpoint.origin[1] in HUB_HOSTS else url
 
     async def given(self, snapshot: Snapshot, url: str) -> None:
         """An endpoint just gave this to the caller, and would not without a credential."""
@@ -66,7 +72,8 @@ class Access:
         return await self._store.withdraw(*repo) if closed and domains == {OPERATOR} else []
 
     async def may(self, key: SnapshotKey, blobs: Collection[Blob], *, hub_answers: bool = True) -> bool:
-        """Whether this is public, or the caller's token was good for it lately (see above)."""
+        """Whether this is public, or the caller's token was good for it: lately or, if that is enough while
+        the hub does not answer, at any time."""
         age = math.inf if self._known_is_enough and not hub_answers else PERMIT_SECONDS
         return not await self._store.withheld(key, blobs, self._whos, age)
 

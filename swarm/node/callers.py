@@ -13,7 +13,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from swarm.errors import NotFound
@@ -71,13 +71,14 @@ def may_call(caller: Caller, group: int, groups_of: GroupsOf = groups_of) -> boo
 
 
 class Guest:
-    """A node as members of its group see it: without what it holds of private repositories."""
+    """A node as members of its group see it: without what it holds of private repositories, and with
+    endpoints of theirs believed in what concerns themselves only (`swarm.node.access`)."""
 
     def __init__(self, api: NodeApi) -> None:
         self._api = api
 
     async def get(self, request: GetRequest, report: Report) -> GetResult:
-        return await self._api.get(request, report)
+        return await self._api.get(replace(request, guest=True), report)
 
     async def status(self) -> Status:
         status = await self._api.status()

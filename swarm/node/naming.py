@@ -128,17 +128,15 @@ class Names:
         )
         if not resolved.public:
             await self._access.given(snapshot, resolved.endpoint)
-        return Named(snapshot, ref, await self._offered(snapshot), "publisher", fresh=True)
-
-    async def _offered(self, snapshot: Snapshot) -> bool:
-        return await self._store.offered(snapshot.key) is not None
+        return Named(snapshot, ref, await self._store.is_offered(snapshot.key), "publisher", fresh=True)
 
     async def _remembered(self, request: GetRequest, revision: str) -> Named | None:
-        stored = await self._store.find(request.hub, request.repo_type, request.repo, revision)
+        repo = (request.hub, request.repo_type, request.repo)
+        stored = await self._store.find(*repo, revision, self._access.domains)
         if stored is None or (self._hub_only and not stored.published):
             return None
         ref = None if FULL_COMMIT.fullmatch(revision) else revision
-        public = await self._offered(stored.snapshot)
+        public = await self._store.is_offered(stored.snapshot.key)
         return Named(stored.snapshot, ref, public, "publisher" if stored.published else "manifest")
 
     async def _from_peers(self, request: GetRequest, revision: str, failure: NoSource) -> Named:
@@ -167,7 +165,7 @@ class Names:
         await self._store.remember(snapshot, public=True, published=False, revisions=[ref] if ref else [])
         names = ", ".join(short(peer) for peer in peers[:5])
         self._tell(f"the hub cannot be reached; what {request.repo} is was learnt from {names}")
-        return Named(snapshot, ref, await self._offered(snapshot), "manifest")
+        return Named(snapshot, ref, await self._store.is_offered(snapshot.key), "manifest")
 
     async def _manifest(
         self, request: GetRequest, key: SnapshotKey, commit: str, peers: list[NodeId]

@@ -81,9 +81,12 @@ class Node:
             report(Progress(phase="resolving", message=note))
 
         endpoints = endpoints_for(request.endpoints or self._settings.endpoints, request.token)
+        believed = (
+            self._settings.endpoints if request.guest else (*self._settings.endpoints, *request.endpoints)
+        )
         access = Access(
             self._store,
-            self._settings.endpoints,
+            believed,
             endpoints,
             known_is_enough=self._settings.private_offline == "known",
         )

@@ -45,7 +45,8 @@ class Catalog:
     ) -> None:
         """Enter a snapshot, or note that it was seen again; `revisions` name it from now on.
 
-        Whether it is public, peers cannot change, and one endpoint not what another domain said (`access`).
+        Whether it is public, and what the names mean that the operator's endpoints told, no other domain
+        changes, nor do peers (`access`).
         """
         repo = (snapshot.hub, snapshot.repo_type, snapshot.repo)
         with self._database.transaction() as cursor:
@@ -65,8 +66,10 @@ class Catalog:
             if published:
                 (access.unmark if public else access.mark)(cursor, snapshot, domain)
             cursor.executemany(
-                "INSERT OR REPLACE INTO name VALUES (?, ?, ?, ?, ?)",
-                [(*repo, name, number) for name in revisions],
+                "INSERT INTO name VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET snapshot = excluded.snapshot WHERE ? = '' OR NOT EXISTS"
+                " (SELECT 1 FROM snapshot WHERE id = name.snapshot AND domain = '' AND published)",
+                [(*repo, name, number, domain) for name in revisions],
             )
 
     def snapshot(self, key: SnapshotKey) -> Stored | None:
@@ -78,21 +81,31 @@ class Catalog:
         rows = self._database.rows(f"{COLUMNS} WHERE key = ? AND {access.OFFERED}", bytes(key))
         return self._stored(*rows[0]) if rows else None
 
-    def find(
-        self, hub: str, repo_type: str, repo: str, revision: str, *, offered: bool = False
-    ) -> Stored | None:
-        """The snapshot last remembered under this name, else the last seen one of this commit.
+    def is_offered(self, key: SnapshotKey) -> bool:
+        return bool(
+            self._database.rows(f"SELECT 1 FROM snapshot WHERE key = ? AND {access.OFFERED}", bytes(key))
+        )
 
-        `offered`: only one that strangers may have.
-        """
-        condition = access.OFFERED if offered else "1"
+    def find(
+        self, hub: str, repo_type: str, repo: str, revision: str, domains: Collection[str]
+    ) -> Stored | None:
+        """The snapshot last remembered under this name, else the last seen one of this commit, among those
+        that one of these domains, or peers, told of."""
+        marks = ",".join("?" * len(domains))
+        return self._find((hub, repo_type, repo, revision), f"domain IN ({marks})", domains)
+
+    def find_offered(self, hub: str, repo_type: str, repo: str, revision: str) -> Stored | None:
+        """The same among those that strangers may have."""
+        return self._find((hub, repo_type, repo, revision), access.OFFERED, ())
+
+    def _find(self, asked: tuple[str, ...], condition: str, values: Collection[str]) -> Stored | None:
         named = self._database.rows(
             f"{COLUMNS} WHERE id = (SELECT snapshot FROM name WHERE {REPO} AND name = ?) AND {condition}",
-            *(hub, repo_type, repo, revision),
+            *(*asked, *values),
         )
         rows = named or self._database.rows(
             f"{COLUMNS} WHERE {REPO} AND revision = ? AND {condition} ORDER BY seen_at DESC, id DESC LIMIT 1",
-            *(hub, repo_type, repo, revision),
+            *(*asked, *values),
         )
         return self._stored(*rows[0]) if rows else None
 

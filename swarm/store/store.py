@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from time import time
 from typing import TypeVar, TypeVarTuple
@@ -183,7 +182,7 @@ class Store:
     ) -> None:
         """Know a snapshot from now on, and these names for it. Once published it stays so (see `Stored`).
 
-        `domain`: whose word it is that anyone may have it, or nobody without a token (`swarm.store.access`).
+        `domain`: whose word this is, and whether anyone may have it (`swarm.store.access`).
         """
         await self._call(self._catalog.remember, snapshot, public, published, revisions, self._now(), domain)
 
@@ -191,17 +190,24 @@ class Store:
         """The snapshot with this key, if it was remembered."""
         return await self._call(self._catalog.snapshot, key)
 
-    async def find(self, hub: str, repo_type: str, repo: str, revision: str) -> Stored | None:
-        """The snapshot that was last remembered under this name, or that is of this commit."""
-        return await self._call(self._catalog.find, hub, repo_type, repo, revision)
+    async def find(
+        self, hub: str, repo_type: str, repo: str, revision: str, domains: Collection[str] = ("",)
+    ) -> Stored | None:
+        """The snapshot that was last remembered under this name, or that is of this commit, by the word of
+        one of these domains or of peers."""
+        return await self._call(self._catalog.find, hub, repo_type, repo, revision, domains)
 
     async def offered(self, key: SnapshotKey) -> Stored | None:
         """The snapshot with this key, if strangers may have all of it."""
         return await self._call(self._catalog.offered, key)
 
+    async def is_offered(self, key: SnapshotKey) -> bool:
+        """Whether there is such a one."""
+        return await self._call(self._catalog.is_offered, key)
+
     async def find_offered(self, hub: str, repo_type: str, repo: str, revision: str) -> Stored | None:
         """As `find`, among what strangers may have."""
-        return await self._call(partial(self._catalog.find, hub, repo_type, repo, revision, offered=True))
+        return await self._call(self._catalog.find_offered, hub, repo_type, repo, revision)
 
     async def snapshots(self) -> list[Summary]:
         """All snapshots, the one last remembered first."""

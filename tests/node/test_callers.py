@@ -67,7 +67,7 @@ async def test_what_a_guest_does_is_done() -> None:
     held = node()
     guest = Guest(held)
     assert await guest.get(GetRequest("hf", "ns/name", token="mine"), lambda progress: None) == RESULT
-    assert held.requests[0].token == "mine"
+    assert held.requests == [GetRequest("hf", "ns/name", token="mine", guest=True)]
     await guest.add_roots(ROOTS)
     assert held.roots == ROOTS
     assert await guest.peers() == STATUS["peers"]

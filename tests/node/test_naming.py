@@ -340,3 +340,21 @@ async def test_a_refusal_that_is_not_the_hubs_own_withdraws_nothing(tmp_path: Pa
         with pytest.raises(NoSuchRepo):
             await named(at.for_caller(None, own=False), FakeHub(NoSuchRepo("says who?")), REQUEST)
         assert await at.store.offered(A.key) is not None
+
+
+async def test_what_an_endpoint_of_one_caller_says_is_not_told_to_others(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Neither what a branch is, nor what is in a commit."""
+    forged = Snapshot(A.hub, A.repo_type, A.repo, A.commit, B.files)
+    async with desk(tmp_path) as at:
+        his = at.for_caller(None, own=False)
+        assert (await his.resolve(REQUEST, FakeHub(forged))).snapshot == forged  # type: ignore[arg-type]
+        assert (await his.resolve(REQUEST, None)).snapshot == forged
+        for request in (REQUEST, BY_COMMIT):
+            with pytest.raises(NoSource):
+                await at.names.resolve(request, None)
+        assert await resolve(at, FakeHub(A), REQUEST) == (A, "main", "publisher")
+        assert (await his.resolve(REQUEST, FakeHub(forged))).snapshot == forged  # type: ignore[arg-type]
+        for request in (REQUEST, BY_COMMIT):
+            assert (await at.names.resolve(request, None)).snapshot == A

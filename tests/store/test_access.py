@@ -28,7 +28,7 @@ async def withheld(store: Store, snapshot: Snapshot, *whos: bytes, age: float = 
 async def is_offered(store: Store, snapshot: Snapshot) -> bool:
     found = await store.offered(snapshot.key)
     named = await store.find_offered(snapshot.hub, snapshot.repo_type, snapshot.repo, snapshot.commit)
-    assert (found is None) == (named is None)
+    assert (found is not None) == (named is not None) == await store.is_offered(snapshot.key)
     return found is not None
 
 
