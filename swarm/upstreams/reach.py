@@ -27,6 +27,15 @@ NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+STAND_INS: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "198.18.0.0/15"),
+    )
+)
+"""Counted as public though nobody has them: what laboratories take for the internet (RFC 5737, RFC 3849), and
+what proxies that catch all traffic of a machine give every name for an address (RFC 2544)."""
+
 Resolve = Callable[[str, int], Awaitable[Collection[str]]]
 """The addresses of (name, port), with zones; OSError when there are none."""
 
@@ -60,7 +69,8 @@ def level_of(address: IPAddress) -> Level:
         return Level.MACHINE
     if address.is_link_local:
         return Level.LINK
-    return Level.PUBLIC if address.is_global and not address.is_multicast else Level.PRIVATE
+    public = address.is_global or any(address in network for network in STAND_INS)
+    return Level.PUBLIC if public and not address.is_multicast else Level.PRIVATE
 
 
 @dataclass(frozen=True, slots=True)
