@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import sys
 
+import pytest
+
 from swarm.sources.address import is_lan
 from tests.lan.fixtures import MakeLan
-from tests.system.site import MB, Site, bytes_from, wait_until
+from tests.system.site import MB, Member, Site, bytes_from, wait_until
 
 
 def test_one_static_address_does_without_multicast(make_lan: MakeLan) -> None:
@@ -127,3 +129,53 @@ def test_a_public_address_is_listened_on_when_told_to(make_lan: MakeLan) -> None
     site.check(site[0].get().result())
     result = site.check(site[1].get("--peers", "203.0.113.1", "--offline").result(), "manifest")
     assert bytes_from(result, "peer") == site.size
+
+
+REDIRECT = """
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        print("asked", flush=True)
+        self.send_response(302)
+        self.send_header("Location", sys.argv[2] + self.path)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+server = ThreadingHTTPServer(("", int(sys.argv[1])), Handler)
+print("ready", flush=True)
+server.serve_forever()
+"""
+"""An upstream that sends everybody elsewhere."""
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "what"),
+    [
+        ("http://127.0.0.1:8100", "on this machine"),
+        ("http://localhost:8100", "on this machine"),
+        ("http://169.254.169.254:8100", "at a link-local address"),
+        ("http://h1:8100", "on a private network"),
+    ],
+)
+def test_an_upstream_leads_nobody_into_the_lan(make_lan: MakeLan, elsewhere: str, what: str) -> None:
+    lan = make_lan(hosts=2)
+    lan[0].run(["ip", "addr", "add", "203.0.113.1/24", "dev", "e0"])
+    lan[1].run(["ip", "addr", "add", "169.254.169.254/16", "dev", "e0"])
+    lan[0].run(["ip", "addr", "add", "169.254.1.1/16", "dev", "e0"])
+    lan.wan.run(["ip", "addr", "add", "203.0.113.2/24", "dev", "e0"])
+    inside = [host.python("-c", REDIRECT, "8100", "http://127.0.0.1:9") for host in lan.hosts]
+    upstream = lan.wan.python("-c", REDIRECT, "80", elsewhere)
+    for process in (*inside, upstream):
+        process.expect("ready")
+    member = Member(lan[0], {})
+    result = member.get(HF_ENDPOINT="http://203.0.113.2", SWARM_MDNS="0")
+    assert result.process.wait(60) == 5, result.process.report()
+    assert result.process.err.find(what, 0.0, anywhere=True), result.process.report()
+    assert upstream.out.find("asked", 0.0, anywhere=True)
+    for process in inside:
+        assert not process.out.find("asked", 0.0, anywhere=True)
+    allowed = member.get(HF_ENDPOINT="http://203.0.113.2", SWARM_MDNS="0", SWARM_REDIRECTS=lan[1].address)
+    allowed.process.wait(60)
+    assert bool(inside[1].out.find("asked", 0.0, anywhere=True)) == ("h1" in elsewhere)
