@@ -9,6 +9,7 @@ ranges). Every wait has an end. What fails is a `Trouble`.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, TypeVar
@@ -21,6 +22,12 @@ from swarm.errors import UsageError
 from swarm.upstreams.endpoint import Endpoint, origin
 from swarm.upstreams.reach import Allowed, Fence, Level, Reached
 from swarm.upstreams.trouble import BadAnswer, Unavailable
+
+for _chatty in ("httpx", "httpcore"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
+"""They log whole URLs and headers, and whoever has the signed URL of a CDN has the file, be it private."""
+
+log = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 6.0
 """TCP and TLS to a far mirror take under 2 s; two lost SYNs are made up for within 3."""
@@ -198,7 +205,9 @@ class Http:
         async def send() -> httpx.Response:
             return await self._client.send(request, stream=True, follow_redirects=False)
 
-        return Reply(await _within(ANSWER_SECONDS, send, "no answer"))
+        reply = Reply(await _within(ANSWER_SECONDS, send, "no answer"))
+        log.debug("%d from %s for %s", reply.status, url.host, url.path)
+        return reply
 
 
 def _headers(shown_to: Endpoint | None, byte_range: tuple[int, int] | None) -> dict[str, str]:
