@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
+from pathlib import Path
+from shutil import which
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+import trio
 
 from swarm.errors import NotFound
-from swarm.node import callers
+from swarm.node import callers, control
 from swarm.node.callers import Caller, Guest
 from swarm.transfer.requests import GetRequest, RepoName
 from tests.node.fakes import MODEL, RESULT, ROOTS, STATUS, WHY, FakeNode
 
 OPEN = RepoName("hf", "dataset", "ns/name")
 SECRET = RepoName("hf", "dataset", "ns/secret")
+
+OURS = os.getegid()
+"""The group that a socket of ours has."""
 
 
 @pytest.mark.parametrize(
@@ -71,3 +80,46 @@ async def test_what_a_guest_does_is_done() -> None:
     await guest.add_roots(ROOTS)
     assert held.roots == ROOTS
     assert await guest.peers() == STATUS["peers"]
+
+
+PYTHON = which("python3", path=os.defpath) or sys.executable
+"""One that any user may run: where tests are run from may be closed to others."""
+
+ASK = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as stream:
+    stream.connect(sys.argv[1])
+    stream.sendall(b'{"call": "models"}\\n')
+    print(stream.makefile().read())
+"""
+"""A program that is not ours, which asks the node of another user."""
+
+
+ME: tuple[int, int, list[int], str] = (os.geteuid(), OURS, [], "ns/secret")
+
+STRANGERS = [
+    (54321, 54321, [], "This node is another user's."),
+    (54321, 54321, [OURS], "This node is another user's."),  # who is in a group, the system's list says
+    (54321, OURS, [], "ns/name"),
+]
+"""(user, group, further groups, what the node answers)."""
+
+
+@pytest.mark.parametrize(("uid", "gid", "groups", "told"), [ME, *(STRANGERS if os.geteuid() == 0 else [])])
+async def test_the_kernels_word_counts(uid: int, gid: int, groups: list[int], told: str) -> None:
+    become: dict[str, Any] = {"user": uid, "group": gid, "extra_groups": groups} if uid != ME[0] else {}
+    with TemporaryDirectory(prefix="lanswarm-") as folder:
+        os.chmod(folder, 0o755)
+        path = Path(folder) / "control.sock"
+        async with trio.open_nursery() as nursery:
+            await nursery.start(control.serve, node(), path)
+            path.chmod(0o666)
+            done = await trio.run_process(
+                [PYTHON, "-c", ASK, str(path)],
+                capture_stdout=True,
+                **become,
+            )
+            nursery.cancel_scope.cancel()
+    answer = done.stdout.decode()
+    assert told in answer
+    assert ("ns/secret" in answer) == (uid == os.geteuid())
