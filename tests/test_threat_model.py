@@ -14,7 +14,8 @@ TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
 CODE = "\n".join(
     path.read_text() for folder in ("protocol", "swarm") for path in (ROOT / folder).rglob("*.py")
 )
-LIMITS = sorted(set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", PAGE)) - {"HF_ENDPOINT"})
+SETTINGS = r"(?:HF|SWARM)_"
+LIMITS = sorted(set(re.findall(rf"\b(?!{SETTINGS})[A-Z]+(?:_[A-Z]+)+\b", PAGE)))
 
 
 @pytest.mark.parametrize(("path", "name"), TESTS)

@@ -11,6 +11,7 @@ MESSAGES: Final = {
         "请加 --debug 重新运行以查看出错位置，并请反馈。"
     ),
     "Node {node} listens on {where}.": "节点 {node} 正在监听 {where}。",
+    "{path} can be read by others: run chmod 600 on it.": "{path} 可被其他用户读取：请对它执行 chmod 600。",
     "asking what is in it": "正在查询文件列表",
     "waiting for a source": "正在等待来源",
     "fetching": "正在获取",

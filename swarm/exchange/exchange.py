@@ -70,7 +70,8 @@ class Sighting(Protocol):
 
 class Exchange:
     """See the module. `port`: where to listen; if it is taken and `any_port`, wherever the system likes.
-    `hosts`: local addresses to listen on, None for all. `entropy(n)` gives n unpredictable bytes."""
+    `hosts`: local addresses to listen on, None for those that only a LAN reaches. `entropy(n)` gives n
+    unpredictable bytes."""
 
     def __init__(
         self,

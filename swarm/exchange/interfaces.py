@@ -46,7 +46,7 @@ class Network(Protocol):
     ) -> None:
         """Accept until cancelled; reports the port in use, which `port` 0 leaves to the system.
 
-        `hosts`: the local addresses to listen on; None for all of them.
+        `hosts`: the local addresses to listen on; None for those that only a LAN reaches, as they change.
         """
         ...
 

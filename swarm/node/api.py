@@ -22,7 +22,10 @@ class PeerRow(TypedDict):
 
 
 class ModelRow(TypedDict):
-    """One snapshot in the store: its size in bytes, how many of them are held, when it came (unix time)."""
+    """One snapshot in the store: its size in bytes, how many of them are held, when it came (unix time).
+
+    `private`: its hub wanted a token for it.
+    """
 
     hub: str
     repo_type: str
@@ -32,6 +35,7 @@ class ModelRow(TypedDict):
     bytes: int
     held: int
     complete: bool
+    private: bool
     when: float
 
 

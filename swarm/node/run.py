@@ -19,6 +19,7 @@ from protocol.signing import Identity
 from swarm import __version__
 from swarm.config.settings import Settings
 from swarm.discovery.interfaces import InterfaceChoice
+from swarm.discovery.local import lan_hosts
 from swarm.discovery.mdns import run_mdns
 from swarm.discovery.sightings import Sighting, Vanished
 from swarm.discovery.static import parse_peers, run_static
@@ -29,10 +30,11 @@ from swarm.node import control, identity
 from swarm.node.api import NodeApi
 from swarm.node.node import Node
 from swarm.node.transfers import Transfers
-from swarm.sources.address import Address
+from swarm.sources.address import Address, is_lan
 from swarm.sources.rate import RateLimiter
 from swarm.store import open_store
-from swarm.upstreams.http import open_client
+from swarm.upstreams.http import Client, open_client
+from swarm.upstreams.reach import Allowed
 from swarm.workers import ThreadWorkers
 
 MIN_SETTLE_SECONDS: Final = 0.2
@@ -54,7 +56,7 @@ async def run_node(settings: Settings, *, embedded: bool) -> AsyncIterator[NodeA
     workers = ThreadWorkers()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings.home / "store", workers))
-        http = await stack.enter_async_context(open_client(f"lanswarm/{__version__}"))
+        http = await stack.enter_async_context(_http(settings))
         nursery = await stack.enter_async_context(trio.open_nursery())
         stack.callback(nursery.cancel_scope.cancel)
         began = trio.current_time()
@@ -89,6 +91,10 @@ def _make_home(settings: Settings) -> None:
         ) from error
 
 
+def _http(settings: Settings) -> Client:
+    return open_client(f"lanswarm/{__version__}", allowed=Allowed.parse(settings.redirects))
+
+
 def _limiter(rate: int | None) -> RateLimiter | None:
     return RateLimiter(rate, trio.current_time) if rate else None
 
@@ -97,7 +103,7 @@ def _exchange(settings: Settings, me: Identity, transfers: Transfers) -> Exchang
     listen = settings.listen
     return Exchange(
         me,
-        TcpNetwork(),
+        TcpNetwork(lan_hosts),
         transfers,
         port=listen.port if listen else DEFAULT_PORT,
         hosts=[listen.host] if listen and listen.host else None,
@@ -111,9 +117,15 @@ def _exchange(settings: Settings, me: Identity, transfers: Transfers) -> Exchang
 
 def _interfaces(settings: Settings) -> InterfaceChoice:
     try:
-        return InterfaceChoice.parse(",".join(settings.interface))
+        return InterfaceChoice.parse(",".join(settings.interface), public=_is_public(settings))
     except ValueError as error:
         raise UsageError(f"SWARM_INTERFACE: {error}.", "Name interfaces or networks.") from None
+
+
+def _is_public(settings: Settings) -> bool:
+    """Did the operator have the node listen where more than a LAN reaches it? A name is taken for that."""
+    host = settings.listen.host if settings.listen else ""
+    return bool(host) and not is_lan(host)
 
 
 def _listening(settings: Settings, interfaces: InterfaceChoice, port: int) -> list[str]:

@@ -21,6 +21,14 @@ OVERLOADED: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520,
 """Statuses that speak of the server's state, not of what was asked; 52x are those of CDNs."""
 
 
+class Gated(NotAllowed):
+    """The hub itself says that this takes an accepted licence."""
+
+
+class NoSuchRepo(NotFound):
+    """The hub itself says that it has no such repository, or none for this caller."""
+
+
 class Trouble(Exception):
     """One endpoint did not give what it was asked for; `reason` in a few words."""
 
@@ -84,13 +92,13 @@ def refusal(asked: Asked, status: int, headers: Mapping[str, str], *, authorized
     return BadAnswer(f"status {status}{f' ({said})' if said else ''}")
 
 
-def _gated(asked: Asked, *, authorized: bool) -> NotAllowed:
+def _gated(asked: Asked, *, authorized: bool) -> Gated:
     if authorized:
-        return NotAllowed(
+        return Gated(
             f"{asked.repo} is gated and your account has no access to it",
             f"Accept its licence at {asked.page}, then try again.",
         )
-    return NotAllowed(
+    return Gated(
         f"{asked.repo} is gated: it wants an accepted licence and a token",
         f"Accept its licence at {asked.page}, then set HF_TOKEN to a token of your account.",
     )
@@ -104,12 +112,13 @@ def _not_found(asked: Asked, code: str, status: int) -> NotFound:
         )
     if code == "EntryNotFound" and asked.path is not None:
         return NotFound(f"{asked.repo} has no file {asked.path!r} at {asked.revision}")
+    missing = NoSuchRepo if code == "RepoNotFound" else NotFound
     if status == 401:
-        return NotFound(
+        return missing(
             f"{asked.repo} does not exist on {asked.endpoint}, or is private",
             "Check the spelling; if it is private, set HF_TOKEN to a token that may read it.",
         )
-    return NotFound(f"{asked.repo} was not found on {asked.endpoint}", "Check the spelling and --repo-type.")
+    return missing(f"{asked.repo} was not found on {asked.endpoint}", "Check the spelling and --repo-type.")
 
 
 def _not_allowed(asked: Asked, status: int, said: str, *, authorized: bool) -> NotAllowed:

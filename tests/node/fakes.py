@@ -89,6 +89,7 @@ MODEL: ModelRow = {
     "bytes": 1000,
     "held": 500,
     "complete": False,
+    "private": False,
     "when": 1.0,
 }
 
