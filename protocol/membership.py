@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
 from protocol import codec, fields
 from protocol.fields import BadMessage
@@ -139,7 +139,7 @@ class Membership:
         """When half of its time is over: from then on it is to be renewed."""
         return (self.own.issued + self.own.expires) / 2
 
-    def fault_at(self, now: float) -> str | None:
+    def fault_at(self, now: float) -> Literal["expired", "not valid yet"] | None:
         """None while it holds, else why it does not: it has ended, or is not to begin for a while."""
         if now >= self.own.expires:
             return "expired"

@@ -125,10 +125,13 @@ def decode_revocation(data: bytes) -> Revocation:
 
 
 class Revocations:
-    """What is revoked in one site, by all lists together. What was revoked once stays so."""
+    """What is revoked in one site, by all lists together. What was revoked once stays so.
+
+    A thread may ask while another adds.
+    """
 
     def __init__(self, site: SiteId, lists: Iterable[Revocation] = ()) -> None:
-        self._site = site
+        self.site = site
         self._lists: dict[bytes, Revocation] = {}
         for each in lists:
             self.add(each)
@@ -145,13 +148,13 @@ class Revocations:
     def add(self, fresh: Revocation) -> bool:
         """Take in a list; whether it says anything new. One of a signer that was revoked is not taken."""
         known = self._lists.get(fresh.key)
-        if fresh.site != self._site or (known is None and len(self._lists) >= MAX_AUTHORITIES):
+        if fresh.site != self.site or (known is None and len(self._lists) >= MAX_AUTHORITIES):
             return False
         if fresh.signer is not None and self.revoked(fresh.signer) is not None:
             return False
         if known is not None and not _newer(fresh, known):
             return False
-        self._lists[fresh.key] = fresh
+        self._lists = {**self._lists, fresh.key: fresh}
         return True
 
     def revoked(self, membership: Membership) -> NodeId | None:

@@ -19,9 +19,11 @@ from protocol.ids import NodeId, SnapshotKey
 from protocol.messages import (
     Absent,
     BadMessage,
+    Belongs,
     Claims,
     Fetching,
     Found,
+    Granted,
     Have,
     HaveMap,
     Join,
@@ -33,8 +35,12 @@ from protocol.messages import (
     Peers,
     Ping,
     Pong,
+    Redeem,
+    Renew,
+    Revoked,
 )
 from protocol.signing import BadSignature, check_claims
+from protocol.standing import Standing
 from swarm.errors import SwarmError
 from swarm.exchange.interfaces import Catalog, PeerMessage, TopicMessage
 from swarm.exchange.link import Link
@@ -84,6 +90,14 @@ class Hub(Protocol):
         """The peer answers a Lookup."""
         ...
 
+    def told_of_site(self, session: ControlSession, message: Belongs | Revoked | Granted) -> None:
+        """The peer shows another badge, passes on a revocation list, or answers a Renew."""
+        ...
+
+    async def grant(self, session: ControlSession, question: Redeem | Renew) -> Granted:
+        """The answer to a peer that wants to be let into this node's site, or to stay there."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Announce:
@@ -94,13 +108,14 @@ class _Announce:
     with_map: bool = True
 
 
-Job = _Announce | NeedClaims | Lookup
+Job = _Announce | NeedClaims | Lookup | Redeem | Renew
 
 
 class ControlSession:
     """One control connection. `mine`: this node dialled it. `address`: where the peer can be dialled.
 
-    `replaced`: another connection takes its place. `audience`: topics in which the peer wants to hear of
+    `standing`, `badge`: how the peer stands to this node, by the badge it showed last. `replaced`: another
+    connection takes its place. `audience`: topics in which the peer wants to hear of
     this node. `finished` is set once all traces of the session are gone.
     """
 
@@ -120,6 +135,8 @@ class ControlSession:
         self.mine = mine
         self.since = clock()
         self.replaced = False
+        self.badge = link.peer.hello.membership
+        self.standing: Standing = "open"
         self.audience: set[SnapshotKey] = set()
         self.finished = trio.Event()
         self._catalog = catalog
@@ -165,7 +182,9 @@ class ControlSession:
                 self._hub.told_of(self, message)
             case Found():
                 self._hub.found(self.peer, message)
-            case NeedClaims() | Lookup():
+            case Belongs() | Revoked() | Granted():
+                self._hub.told_of_site(self, message)
+            case NeedClaims() | Lookup() | Redeem() | Renew():
                 self._question(message)
             case Claims():
                 await self._claims(message)
@@ -217,6 +236,8 @@ class ControlSession:
                     await self._answer_claims(question)
                 case Lookup() as question:
                     await self._answer_lookup(question)
+                case (Redeem() | Renew()) as question:
+                    self.link.post(await self._hub.grant(self, question))
 
     async def _announce(self, job: _Announce) -> None:
         """Join and map leave in one go, so that whatever changes afterwards reaches the peer after them."""

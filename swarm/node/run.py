@@ -7,6 +7,7 @@ links and discovery (which says goodbye), then the store.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -28,7 +29,10 @@ from swarm.exchange.tcp import TcpNetwork
 from swarm.node import control, identity
 from swarm.node.api import NodeApi
 from swarm.node.node import Node
+from swarm.node.site import SiteKeeper
 from swarm.node.transfers import Transfers
+from swarm.sites.folder import SiteFolder
+from swarm.sites.gate import SiteGate
 from swarm.sources.address import Address
 from swarm.sources.rate import RateLimiter
 from swarm.store import open_store
@@ -61,11 +65,17 @@ async def run_node(settings: Settings, *, embedded: bool) -> AsyncIterator[NodeA
         transfers = Transfers(
             store, me, workers, lambda: max(MIN_SETTLE_SECONDS, began + settings.settle - trio.current_time())
         )
-        exchange = _exchange(settings, me, transfers)
+        gate = SiteGate(
+            SiteFolder(settings.home), me, workers, serves_open=settings.serve_open, wall=time.time
+        )
+        exchange = _exchange(settings, me, transfers, gate)
+        site = SiteKeeper(gate, exchange, me, workers)
+        await site.begin()
         await nursery.start(exchange.run)
         transfers.start(nursery, exchange)
         interfaces = _interfaces(settings)
         await _discover(settings, me, exchange, interfaces, nursery)
+        nursery.start_soon(site.run)
         node = Node(
             settings,
             me.node_id,
@@ -74,7 +84,8 @@ async def run_node(settings: Settings, *, embedded: bool) -> AsyncIterator[NodeA
             exchange,
             http,
             upstream_limit=_limiter(settings.upstream_rate),
-            listening=lambda: _listening(settings, interfaces, exchange.port),
+            listening=lambda: listening(settings, interfaces, exchange.port),
+            site=site.row,
         )
         await nursery.start(control.serve, node, settings.control_socket)
         yield node
@@ -93,7 +104,7 @@ def _limiter(rate: int | None) -> RateLimiter | None:
     return RateLimiter(rate, trio.current_time) if rate else None
 
 
-def _exchange(settings: Settings, me: Identity, transfers: Transfers) -> Exchange:
+def _exchange(settings: Settings, me: Identity, transfers: Transfers, gate: SiteGate) -> Exchange:
     listen = settings.listen
     return Exchange(
         me,
@@ -106,6 +117,7 @@ def _exchange(settings: Settings, me: Identity, transfers: Transfers) -> Exchang
         entropy=secrets.token_bytes,
         upload=_limiter(settings.upload_rate),
         download=_limiter(settings.download_rate),
+        gate=gate,
     )
 
 
@@ -116,7 +128,7 @@ def _interfaces(settings: Settings) -> InterfaceChoice:
         raise UsageError(f"SWARM_INTERFACE: {error}.", "Name interfaces or networks.") from None
 
 
-def _listening(settings: Settings, interfaces: InterfaceChoice, port: int) -> list[str]:
+def listening(settings: Settings, interfaces: InterfaceChoice, port: int) -> list[str]:
     """Where peers reach this node, as host:port: what was configured, or the addresses discovery tells of."""
     if settings.listen and settings.listen.host:
         return [str(Address(settings.listen.host, port))]
