@@ -13,6 +13,7 @@ from typing import Final
 
 from protocol.signing import Identity
 from swarm.errors import StoreError
+from swarm.sites.files import hand_over
 
 KEY_BYTES: Final = 32
 OTHERS: Final = 0o077
@@ -46,6 +47,7 @@ def _create(path: Path) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+    hand_over(temporary)
     try:
         os.link(temporary, path)
     except FileExistsError:

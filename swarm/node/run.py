@@ -23,11 +23,12 @@ from swarm.discovery.interfaces import InterfaceChoice
 from swarm.discovery.mdns import run_mdns
 from swarm.discovery.sightings import Sighting, Vanished
 from swarm.discovery.static import parse_peers, run_static
-from swarm.errors import StoreError, UsageError
+from swarm.errors import UsageError
 from swarm.exchange.exchange import Exchange
 from swarm.exchange.tcp import TcpNetwork
 from swarm.node import control, identity
 from swarm.node.api import NodeApi
+from swarm.node.home import make_home
 from swarm.node.node import Node
 from swarm.node.site import SiteKeeper
 from swarm.node.transfers import Transfers
@@ -53,7 +54,7 @@ async def run_node(settings: Settings, *, embedded: bool) -> AsyncIterator[NodeA
 
     Raises UsageError for settings that make no sense, StoreError when the home cannot be used.
     """
-    _make_home(settings)
+    make_home(settings.home)
     me = identity.load(settings.home)
     workers = ThreadWorkers()
     async with AsyncExitStack() as stack:
@@ -89,15 +90,6 @@ async def run_node(settings: Settings, *, embedded: bool) -> AsyncIterator[NodeA
         )
         await nursery.start(control.serve, node, settings.control_socket)
         yield node
-
-
-def _make_home(settings: Settings) -> None:
-    try:
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"{settings.home} cannot be made: {error.strerror}.", "Set SWARM_HOME to a folder you may write."
-        ) from error
 
 
 def _limiter(rate: int | None) -> RateLimiter | None:
