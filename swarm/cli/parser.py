@@ -61,7 +61,9 @@ def _subcommand(name: str, module: ModuleType, family: Sequence[str], rest: Sequ
         listed = "\n".join(f"  {sub:<8} {_summary(f'{name} {sub}')}" for sub in family)
         parser.epilog = f"{parser.epilog}\n\ncommands:\n{listed}"
         parser.parse_args(["--help"])
-    said = f"There is no command `swarm {name} {given}`." if given else f"`swarm {name}` needs a command."
+    said = f"There is no command `swarm {name} {given}`."
+    if not given or given.startswith("-"):
+        said = f"`swarm {name}` needs a command, before any options."
     raise UsageError(said, f"They are: {', '.join(family)}.")
 
 
