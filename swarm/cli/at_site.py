@@ -63,14 +63,14 @@ class Desk:
     def addresses(self, status: Status | None) -> list[str]:
         """Where other machines call this node: as the daemon says, or as it will be when one runs."""
         if status is not None:
-            return status["listen"][:MAX_LISTED]
+            return _callable(status["listen"])
         from protocol.limits import DEFAULT_PORT
         from swarm.discovery.interfaces import InterfaceChoice
         from swarm.node.run import listening
 
         listen = self.settings.listen
         interfaces = InterfaceChoice.parse(",".join(self.settings.interface))
-        return listening(self.settings, interfaces, listen.port if listen else DEFAULT_PORT)[:MAX_LISTED]
+        return _callable(listening(self.settings, interfaces, listen.port if listen else DEFAULT_PORT))
 
     def root_passphrase(self) -> str | None:
         """What opens the root key that lies here, asked for if need be; None when it needs none."""
@@ -80,6 +80,11 @@ class Desk:
 
 MAX_LISTED: Final = 4
 """Addresses in a token: two interfaces, both families; more make it long and help nobody."""
+
+
+def _callable(addresses: list[str]) -> list[str]:
+    """Those that mean something to another machine: an address with a zone is this machine's own."""
+    return [address for address in addresses if "%" not in address][:MAX_LISTED]
 
 
 def passphrase(*, confirm: bool) -> str:

@@ -26,6 +26,10 @@ from swarm.exchange.sessions import Sessions
 REVIEW_SECONDS: Final = 10.0
 """Between two looks at all links: certificates expire without anybody saying so."""
 
+MAX_OPEN_LINKS: Final = 16
+"""Nodes of no site that a member links with, where it serves them at all: half of the links it dials for, so
+that strangers cannot take the places of members."""
+
 LAST_WORDS_SECONDS: Final = 1.0
 """Between telling a revoked node of it and cutting its connections."""
 
@@ -88,7 +92,14 @@ class Circle:
     def refusal(self, link: Link) -> str | None:
         """Why there may be no link with a peer that has just shaken hands."""
         verdict = self.gate.meet(link.peer, link.peer.hello.membership)
-        return verdict.cause or "refused" if verdict.refused else None
+        if verdict.refused:
+            return verdict.cause
+        if verdict.standing == "open" and self.gate.in_site and self._open_links() >= MAX_OPEN_LINKS:
+            return f"{MAX_OPEN_LINKS} nodes of no site are enough"
+        return None
+
+    def _open_links(self) -> int:
+        return sum(one.standing == "open" for one in self._sessions.current.values())
 
     def begin(self, session: ControlSession) -> None:
         """A session that was not refused: note how its peer stands."""

@@ -158,6 +158,10 @@ def put_out(
     if not by_root and (grant.membership.rights < Rights.ISSUER or grant.membership.fault_at(now)):
         raise refused("no issuer")
     signer = None if by_root else grant.membership
+    if not by_root and not {one.node_id for one in grant.membership.chain}.isdisjoint(nodes):
+        raise NotAllowed(
+            "A node cannot revoke itself or those that let it in.", "Revoke them where the root key lies."
+        )
     before = issuer.revocations.by(key.public_key)
     try:
         revocation = revoke(key, grant.membership.root_key, signer, before, nodes, now)

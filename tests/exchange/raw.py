@@ -17,18 +17,20 @@ from tests.exchange.nodes import Node, entropy, identity
 
 
 class Raw:
-    """An identity on a host of its own, which dials."""
+    """An identity on a host of its own, which dials and shows the badge that a test gives it."""
 
     def __init__(self, lan: MemoryNetwork, number: int = 99, *, listen_port: int = 0) -> None:
         self.identity = identity(number)
         self.id = self.identity.node_id
         self.host = f"10.0.0.{number}"
+        self.badge = b""
         self.connector = Connector(
             self.identity,
             lan.host(self.host),
             agent="raw",
             entropy=entropy(number),
             clock=trio.current_time,
+            badge=lambda: self.badge,
         )
         self.connector.listen_port = listen_port
 

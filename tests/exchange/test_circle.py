@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 import pytest
 import trio
@@ -12,7 +11,7 @@ from trio.testing import MockClock
 
 from protocol.messages import Belongs, Granted, Peers, Redeem, Renew, Revoked
 from protocol.standing import OPEN, Verdict
-from swarm.exchange.circle import LAST_WORDS_SECONDS, RENEW_SECONDS, REVIEW_SECONDS
+from swarm.exchange.circle import LAST_WORDS_SECONDS, MAX_OPEN_LINKS, RENEW_SECONDS, REVIEW_SECONDS
 from swarm.exchange.peers import REFUSED_RETRY_SECONDS
 from swarm.sources.address import Address
 from tests.exchange.gates import MEMBER, ScriptedGate
@@ -42,7 +41,7 @@ async def called(gate: ScriptedGate, badge: bytes = b"lab") -> AsyncIterator[tup
     """A node behind this gate, called by a peer that shows this badge."""
     lan = MemoryNetwork()
     node, raw = Node(lan, 1, gate=gate), Raw(lan)
-    raw.connector._badge = lambda: badge
+    raw.badge = badge
     async with node.running(), raw.dialled(node, "control") as link:
         await trio.sleep(1)
         yield node, link
@@ -72,10 +71,10 @@ async def test_a_refusal_does_not_replace_a_link(autojump_clock: MockClock) -> N
     lan = MemoryNetwork()
     node, raw = Node(lan, 1, gate=ScriptedGate()), Raw(lan)
     async with node.running():
-        raw.connector._badge = lambda: b"lab"
+        raw.badge = b"lab"
         async with raw.dialled(node, "control") as good:
             await trio.sleep(1)
-            raw.connector._badge = lambda: b"bad"
+            raw.badge = b"bad"
             async with raw.dialled(node, "control") as bad:
                 await trio.sleep(5)
                 assert (good.open, bad.open) == (True, False)
@@ -185,7 +184,7 @@ async def test_members_and_open_peers_are_not_told_of_each_other(autojump_clock:
         async with trio.open_nursery() as nursery:
             for number, badge in ((91, b"lab"), (92, b"lab"), (93, b""), (94, b"")):
                 raw = Raw(lan, number, listen_port=PORT)
-                raw.connector._badge = partial(bytes, badge)
+                raw.badge = badge
                 link = RawLink(await raw.connector.dial(Address(node.host, PORT), "control"))
                 nursery.start_soon(link.run)
                 links.append(link)
@@ -202,6 +201,24 @@ def addresses_in(message: object) -> list[str]:
     if not isinstance(message, Peers):
         return []
     return [address for _, addresses in message.entries for address in addresses]
+
+
+async def test_strangers_cannot_take_the_places_of_members(autojump_clock: MockClock) -> None:
+    lan, gate = MemoryNetwork(), ScriptedGate()
+    gate.verdicts[b""] = OPEN
+    node = Node(lan, 1, gate=gate)
+    async with node.running(), trio.open_nursery() as nursery:
+        for number in range(100, 100 + MAX_OPEN_LINKS + 3):
+            link = RawLink(await Raw(lan, number).connector.dial(node.address, "control"))
+            nursery.start_soon(link.run)
+        await trio.sleep(1)
+        assert len(node.linked) == MAX_OPEN_LINKS
+        member = Raw(lan)
+        member.badge = b"lab"
+        async with member.dialled(node, "control"):
+            await trio.sleep(1)
+            assert member.id in node.linked
+        nursery.cancel_scope.cancel()
 
 
 async def test_in_a_site_only_members_are_asked_for_names(autojump_clock: MockClock) -> None:

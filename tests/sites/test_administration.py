@@ -140,6 +140,9 @@ def test_revoking_by_an_issuer(founder: Person, other: Person, third: Person) ->
     assert one.key == other.me.public_key
     with pytest.raises(NotAllowed):
         administration.put_out(other.folder, other.me, ["of 0"], None, NOW + ISSUER_SECONDS)
+    for person in (founder, other):
+        with pytest.raises(NotAllowed, match="root key"):
+            administration.put_out(other.folder, other.me, [to_text(person.me.node_id)], None, NOW)
 
 
 def test_revoking_whom_nobody_knows(founder: Person, other: Person, third: Person) -> None:

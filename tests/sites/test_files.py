@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from threading import Barrier, Thread
@@ -59,6 +60,23 @@ def test_folders_are_the_owners(tmp_path: Path) -> None:
     files.make_folder(tmp_path / "a" / "b")
     assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
     files.make_folder(tmp_path / "a" / "b")
+
+
+def test_what_root_makes_belongs_to_the_owner_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners: dict[str, tuple[int, int]] = {}
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "chown", lambda path, uid, gid: owners.setdefault(path.name, (uid, gid)))
+    found = tmp_path.stat()
+    files.make_folder(tmp_path / "new")
+    files.write(tmp_path / "a", "")
+    temporary = next(name for name in owners if name.startswith(".a."))
+    assert owners == {"new": (found.st_uid, found.st_gid), temporary: (found.st_uid, found.st_gid)}
+    owners.clear()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    files.write(tmp_path / "a", "")
+    assert owners == {}
 
 
 @pytest.mark.parametrize("act", [files.read, files.names, files.make_folder])
