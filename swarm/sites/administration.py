@@ -14,7 +14,7 @@ from typing import Final
 
 from protocol.armor import BadArmor
 from protocol.fields import BadMessage, text
-from protocol.ids import NodeId, from_text
+from protocol.ids import NodeId, from_text, node_id
 from protocol.invitation import Grant, Token, parse_request
 from protocol.limits import MAX_NAME
 from protocol.membership import CLOCK_TOLERANCE, DAY, Rights, found
@@ -163,12 +163,19 @@ def put_out(
             "A node cannot revoke itself or those that let it in.", "Revoke them where the root key lies."
         )
     before = issuer.revocations.by(key.public_key)
+    nodes += _revoked_by(issuer.revocations, nodes)
     try:
         revocation = revoke(key, grant.membership.root_key, signer, before, nodes, now)
     except BadRevocation as error:
         raise UsageError(f"These cannot be revoked: {error}.") from error
     folder.keep_revocation(revocation)
     return revocation
+
+
+def _revoked_by(revocations: Revocations, signers: Sequence[NodeId]) -> list[NodeId]:
+    """Whom these nodes have revoked: their lists are not taken any more by whoever has not got them yet."""
+    lists = [one for one in revocations.lists if node_id(one.key) in signers]
+    return [node for one in lists for node in one.nodes]
 
 
 def _nodes(folder: SiteFolder, name: str) -> list[NodeId]:

@@ -145,6 +145,16 @@ def test_revoking_by_an_issuer(founder: Person, other: Person, third: Person) ->
             administration.put_out(other.folder, other.me, [to_text(person.me.node_id)], None, NOW)
 
 
+def test_revoking_an_issuer_keeps_what_it_revoked(founder: Person, other: Person, third: Person) -> None:
+    """Otherwise who joins later, and never takes the list of the issuer, would link with those again."""
+    founder.let_in(other, Rights.ISSUER)
+    founder.let_in(third)
+    theirs = administration.put_out(other.folder, other.me, [to_text(third.me.node_id)], None, NOW)
+    founder.folder.keep_revocation(theirs)
+    mine = administration.put_out(founder.folder, founder.me, ["of 0"], None, NOW)
+    assert set(mine.nodes) == {other.me.node_id, third.me.node_id}
+
+
 def test_revoking_whom_nobody_knows(founder: Person, other: Person, third: Person) -> None:
     with pytest.raises(UsageError, match="No node"):
         administration.put_out(founder.folder, founder.me, ["h9"], None, NOW)
