@@ -93,7 +93,7 @@ def _accept(options: argparse.Namespace, desk: Desk, grant: Grant) -> int:
     from swarm.sites import administration
 
     joined = administration.accept(desk.folder, desk.me, grant, time.time())
-    return _tell(options, grant, joined=joined)
+    return _tell(options, desk.folder.grant() or grant, joined=joined)
 
 
 def _tell(options: argparse.Namespace, grant: Grant, *, joined: bool) -> int:

@@ -16,7 +16,7 @@ import trio
 from protocol.armor import BadArmor
 from protocol.handshake import PeerIdentity
 from protocol.ids import short
-from protocol.invitation import Grant, Token, parse_grant
+from protocol.invitation import GRANT_PREFIX, Grant, Token, parse_grant, parse_token
 from protocol.limits import MAX_ADDRESSES
 from protocol.membership import CLOCK_TOLERANCE, BadMembership, decode_badge, decode_membership
 from protocol.messages import Granted, Redeem
@@ -77,8 +77,6 @@ async def redeem(
 
 def parse(text: str) -> Token | Grant:
     """A token, or what a request was answered with; BadArmor when it is neither."""
-    from protocol.invitation import GRANT_PREFIX, parse_token
-
     return parse_grant(text) if text.strip().startswith(GRANT_PREFIX) else parse_token(text)
 
 

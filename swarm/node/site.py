@@ -28,8 +28,12 @@ from swarm.workers import Workers
 POLL_SECONDS: Final = 2.0
 """Between two looks at the files of the site: a revocation is to be heard within a minute, everywhere."""
 
+FIRST_CHECK_SECONDS: Final = 3.0
+"""From the start of a node to its first look whether it is time to renew: links are up by then, and a
+machine that has no daemon, only a `swarm get` now and then, stays a member."""
+
 RENEW_CHECK_SECONDS: Final = 60.0
-"""Between two looks whether it is time to renew."""
+"""Between two such looks."""
 
 RENEW_RETRY_SECONDS: Final = 600.0
 """After nobody could renew: there are days left, and whoever can may be off for the night."""
@@ -105,18 +109,20 @@ class SiteKeeper:
     # --- renewing ------------------------------------------------------------------------------------------
 
     async def _renew_in_time(self) -> None:
+        await trio.sleep(FIRST_CHECK_SECONDS)
         while True:
-            await trio.sleep(RENEW_CHECK_SECONDS)
             membership = self._gate.membership
-            if membership is None or self._gate.wall() < membership.renew_at:
-                continue
-            try:
-                renewed = await self._renewed(membership)
-            except SwarmError as error:
-                log.warning("cannot renew the certificate of this node: %s", error)
-                renewed = False
-            if not renewed:
+            due = membership is not None and self._gate.wall() >= membership.renew_at
+            if membership is not None and due and not await self._tried(membership):
                 await trio.sleep(RENEW_RETRY_SECONDS)
+            await trio.sleep(RENEW_CHECK_SECONDS)
+
+    async def _tried(self, membership: Membership) -> bool:
+        try:
+            return await self._renewed(membership)
+        except SwarmError as error:
+            log.warning("cannot renew the certificate of this node: %s", error)
+            return False
 
     async def _renewed(self, membership: Membership) -> bool:
         """Try whoever may renew this, one after another; whether one did."""

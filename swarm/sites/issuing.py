@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from protocol.ids import NodeId
 from protocol.invitation import check_proof
 from protocol.membership import BadMembership, Membership, Rights, admit, lifetime_of
 from protocol.messages import Granted, Redeem
@@ -103,9 +102,9 @@ class Issuer:
         self.folder.invitations.add(invitation, now)
 
     def _proves(self, public_key: bytes, question: Redeem) -> bool:
-        site, me = self.membership.site, NodeId(self.me.node_id)
+        site, inviter = self.membership.site, self.me.node_id
         try:
-            check_proof(question.invitation, site, me, public_key, question.proof)
+            check_proof(question.invitation, site, inviter, public_key, question.proof)
         except BadSignature:
             return False
         return True

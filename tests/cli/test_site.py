@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from protocol.ids import from_text
 from swarm.cli import at_site, main, site, site_show
 from swarm.node import joining
 from swarm.node.api import SiteRow, Status, TroubleRow
@@ -159,14 +160,8 @@ def test_revoking_by_name_and_by_id(run: Site) -> None:
     ran = run("a", "revoke", "b", nodes[1][:8])
     assert sorted(ran.out.split()) == sorted(nodes)
     assert "No daemon runs here" in ran.err
-    assert run.json("a", "revoke", "b") == {"revoked": sorted(nodes, key=_raw), "version": 2}
+    assert run.json("a", "revoke", "b") == {"revoked": sorted(nodes, key=from_text), "version": 2}
     assert run("b", "revoke", nodes[1]).code == 4
-
-
-def _raw(node: str) -> bytes:
-    from protocol.ids import from_text
-
-    return from_text(node)
 
 
 def test_show(run: Site) -> None:

@@ -159,6 +159,20 @@ async def test_a_membership_is_renewed_over_the_link_and_told_to_others(
     assert site.standing(3) == {1: MEMBER, 2: MEMBER}
 
 
+async def test_a_machine_that_runs_for_moments_only_is_renewed(
+    site: SiteLan, autojump_clock: MockClock
+) -> None:
+    """It has no daemon: every `swarm get` is a node for as long as it runs."""
+    await of_members(site, 2)
+    await site.lan.crash(2)
+    before = site.expires(2)
+    site.wall.pass_days(16)
+    await site.start(2)
+    await trio.sleep(5)
+    await site.lan.crash(2)
+    assert site.expires(2) >= before + 15 * DAY
+
+
 async def test_a_member_without_a_link_to_an_issuer_calls_one(
     site: SiteLan, autojump_clock: MockClock
 ) -> None:

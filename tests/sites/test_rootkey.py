@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol.armor import wrap
+from protocol.armor import unwrap, wrap
 from swarm.errors import NotAllowed, StoreError, UsageError
 from swarm.sites import rootkey
 from swarm.sites.rootkey import RootFile
@@ -98,8 +98,6 @@ def test_another_public_key_on_an_encrypted_file(root: RootFile) -> None:
     other.make("x")
     assert root.public_key != other.public_key
     words = [file.path.read_text().strip() for file in (root, other)]
-    from protocol.armor import unwrap
-
     mine, theirs = (unwrap("swarmroot1", word) for word in words)
     assert isinstance(mine, list)
     assert isinstance(theirs, list)
