@@ -73,21 +73,27 @@ class Circle:
         self._sessions = sessions
         self._expel = expel
         self._answers: dict[NodeId, trio.MemorySendChannel[Granted]] = {}
-        self._leaving, self._left = trio.open_memory_channel[ControlSession](float("inf"))
+        self._revoked, self._leaving = trio.open_memory_channel[ControlSession](float("inf"))
+        self._told_off: set[NodeId] = set()
 
     async def keep(self) -> None:
         """Look at all links now and then, and see off who is revoked, until cancelled."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._see_off)
-            while True:
-                await trio.sleep(REVIEW_SECONDS)
-                self.review()
+            nursery.start_soon(self._review_now_and_then)
+            async for session in self._leaving:
+                nursery.start_soon(self._see_off, session)
 
-    async def _see_off(self) -> None:
-        async for session in self._left:
-            await trio.sleep(LAST_WORDS_SECONDS)
-            if self._sessions.current.get(session.peer) is session:
-                self._expel(session.peer, "revoked")
+    async def _review_now_and_then(self) -> None:
+        while True:
+            await trio.sleep(REVIEW_SECONDS)
+            self.review()
+
+    async def _see_off(self, session: ControlSession) -> None:
+        """Cut a revoked node, once it may have heard that it is."""
+        await trio.sleep(LAST_WORDS_SECONDS)
+        self._told_off.discard(session.peer)
+        if self._sessions.current.get(session.peer) is session:
+            self._expel(session.peer, "revoked")
 
     def refusal(self, link: Link) -> str | None:
         """Why there may be no link with a peer that has just shaken hands."""
@@ -180,9 +186,10 @@ class Circle:
                 session.link.post(Revoked(revocation))
 
     def _settle(self, session: ControlSession, verdict: Verdict) -> None:
-        before, session.standing = session.standing, verdict.standing
+        session.standing = verdict.standing
         if verdict.cause == "revoked":
-            if before != "refused":
-                self._leaving.send_nowait(session)
+            if session.peer not in self._told_off:
+                self._told_off.add(session.peer)
+                self._revoked.send_nowait(session)
         elif verdict.refused:
             self._expel(session.peer, verdict.cause)

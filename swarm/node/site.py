@@ -103,8 +103,9 @@ class SiteKeeper:
             self._exchange.circle.changed()
 
     async def _save(self) -> None:
-        for revocation in self._gate.unsaved():
-            await self._workers.run(self._gate.folder.keep_revocation, revocation)
+        while self._gate.unsaved:
+            await self._workers.run(self._gate.folder.keep_revocation, self._gate.unsaved[0])
+            del self._gate.unsaved[0]
 
     # --- renewing ------------------------------------------------------------------------------------------
 

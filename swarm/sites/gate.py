@@ -59,7 +59,7 @@ class OnDisk:
 
 class SiteGate:
     """See the module. `held` None: the node belongs to no site, and is open to others like it. `troubles`:
-    members of the site that are refused, by node."""
+    members of the site that are refused, by node. `unsaved`: lists that were heard, to be written."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class SiteGate:
         self._workers = workers
         self.serves_open = serves_open
         self._stamp: tuple[object, ...] | None = None
-        self._unsaved: list[Revocation] = []
+        self.unsaved: list[Revocation] = []
 
     # --- what the exchange asks ------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class SiteGate:
         revocation = decode_revocation(encoded)
         if self.revocations is None or not self.revocations.add(revocation):
             return False
-        self._unsaved.append(revocation)
+        self.unsaved.append(revocation)
         return True
 
     async def grant(self, peer: PeerIdentity, badge: bytes, question: Redeem | Renew) -> Granted:
@@ -176,11 +176,6 @@ class SiteGate:
             raise BadMembership("a membership of another site")
         self._hold(replace(self.held, membership=membership))
         return self.held
-
-    def unsaved(self) -> list[Revocation]:
-        """The lists that were heard since this was asked last."""
-        lists, self._unsaved = self._unsaved, []
-        return lists
 
     def rights_of(self, badge: bytes) -> Rights:
         """What a member that showed this badge may do."""

@@ -131,6 +131,23 @@ async def test_a_revoked_node_hears_why_and_is_cut(autojump_clock: MockClock) ->
         assert node.linked == set()
 
 
+async def test_many_are_put_out_at_once(autojump_clock: MockClock) -> None:
+    lan, gate = MemoryNetwork(), ScriptedGate()
+    node = Node(lan, 1, gate=gate)
+    async with node.running(), trio.open_nursery() as nursery:
+        for number in range(100, 140):
+            raw = Raw(lan, number)
+            raw.badge = b"lab"
+            nursery.start_soon(RawLink(await raw.connector.dial(node.address, "control")).run)
+        await trio.sleep(1)
+        assert len(node.linked) == 40
+        gate.verdicts[b"lab"] = REVOKED
+        node.exchange.circle.changed()
+        await trio.sleep(2 * LAST_WORDS_SECONDS)
+        assert node.linked == set()
+        nursery.cancel_scope.cancel()
+
+
 async def test_an_open_peer_is_told_no_lists_and_not_believed_any(autojump_clock: MockClock) -> None:
     gate = ScriptedGate()
     gate.known.append(b"list")
