@@ -66,6 +66,8 @@ MESSAGES: Final = {
     ),
     "Passphrase of the root key: ": "根密钥的口令：",
     "The same again: ": "请再输入一遍：",
+    "standing": "身份",
+    "open": "开放",
     "member": "成员",
     "issuer: lets others in": "签发者：可以接纳其他节点",
     "founder: lets others in, and makes issuers": "创建者：可以接纳其他节点，也可以指定签发者",
