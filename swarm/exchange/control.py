@@ -94,8 +94,8 @@ class Hub(Protocol):
         """The peer shows another badge, passes on a revocation list, or answers a Renew."""
         ...
 
-    async def grant(self, session: ControlSession, question: Redeem | Renew) -> Granted:
-        """The answer to a peer that wants to be let into this node's site, or to stay there."""
+    async def renewal(self, session: ControlSession) -> Granted:
+        """The answer to a peer that wants its membership renewed."""
         ...
 
 
@@ -108,7 +108,7 @@ class _Announce:
     with_map: bool = True
 
 
-Job = _Announce | NeedClaims | Lookup | Redeem | Renew
+Job = _Announce | NeedClaims | Lookup | Renew
 
 
 class ControlSession:
@@ -184,8 +184,10 @@ class ControlSession:
                 self._hub.found(self.peer, message)
             case Belongs() | Revoked() | Granted():
                 self._hub.told_of_site(self, message)
-            case NeedClaims() | Lookup() | Redeem() | Renew():
+            case NeedClaims() | Lookup() | Renew():
                 self._question(message)
+            case Redeem():
+                self.link.cut("a token on a connection that is not for admission", fault=True)
             case Claims():
                 await self._claims(message)
             case Join() | Absent() | Leave() | HaveMap() | Have() | Lost() | Lease() | Fetching():
@@ -236,8 +238,8 @@ class ControlSession:
                     await self._answer_claims(question)
                 case Lookup() as question:
                     await self._answer_lookup(question)
-                case (Redeem() | Renew()) as question:
-                    self.link.post(await self._hub.grant(self, question))
+                case Renew():
+                    self.link.post(await self._hub.renewal(self))
 
     async def _announce(self, job: _Announce) -> None:
         """Join and map leave in one go, so that whatever changes afterwards reaches the peer after them."""

@@ -19,7 +19,7 @@ from blake3 import blake3
 
 from protocol.ids import NodeId, SnapshotKey, short, to_text
 from protocol.manifest import Layout
-from protocol.messages import Belongs, Found, Granted, Peers, Redeem, Renew, Revoked
+from protocol.messages import Belongs, Found, Granted, Peers, Renew, Revoked
 from protocol.signing import Identity
 from swarm.errors import UsageError
 from swarm.exchange.bulk import BulkLink
@@ -347,8 +347,8 @@ class Exchange:
     def told_of_site(self, session: ControlSession, message: Belongs | Revoked | Granted) -> None:
         self.circle.told(session, message)
 
-    async def grant(self, session: ControlSession, question: Redeem | Renew) -> Granted:
-        return await self.circle.gate.grant(session.link.peer, session.badge, question)
+    async def renewal(self, session: ControlSession) -> Granted:
+        return await self.circle.gate.grant(session.link.peer, session.badge, Renew())
 
     # --- for topics and bulk connections (topics.Links, bulks.Pairs) -----------------------------------
 

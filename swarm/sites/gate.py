@@ -32,6 +32,12 @@ MAX_TROUBLES: Final = 64
 BADGES_KEPT: Final = 256
 """Decoded badges: each link's is judged again and again, and takes three signatures to check."""
 
+RENEWAL_SECONDS: Final = 60.0
+"""How long who asks for a renewal again gets the one it got."""
+
+RENEWALS_KEPT: Final = 256
+"""Renewals remembered for that: more members than have links."""
+
 SILENT: Final = frozenset({"", "stranger"})
 """Refusals that are nobody's trouble: other people's nodes."""
 
@@ -78,6 +84,7 @@ class SiteGate:
         self._me = me
         self._workers = workers
         self.serves_open = serves_open
+        self._renewals: dict[bytes, tuple[float, Granted]] = {}
         self._stamp: tuple[object, ...] | None = None
         self.unsaved: list[Revocation] = []
 
@@ -137,10 +144,21 @@ class SiteGate:
                 return await self._workers.run(issuer.redeem, peer.public_key, question, self.wall())
             if self.review(peer, badge).standing != "member":
                 return Granted(b"", "stranger")
-            return await self._workers.run(issuer.renew, _decoded(badge).membership, self.wall())
+            return await self._renewal(issuer, _decoded(badge).membership)
         except (StoreError, BadMembership) as error:
             log.warning("cannot let %s in: %s", short(peer.node_id), error)
             return Granted(b"", "no issuer")
+
+    async def _renewal(self, issuer: Issuer, theirs: Membership) -> Granted:
+        """A renewed membership; to who asks again at once the same, as each costs a signature and a write."""
+        now, key = self.wall(), theirs.own.signature
+        when, granted = self._renewals.get(key, (0.0, None))
+        if granted is None or not 0 <= now - when < RENEWAL_SECONDS:
+            granted = await self._workers.run(issuer.renew, theirs, now)
+            if len(self._renewals) >= RENEWALS_KEPT:
+                del self._renewals[next(iter(self._renewals))]
+            self._renewals[key] = (now, granted)
+        return granted
 
     # --- what its keeper does ----------------------------------------------------------------------------
 

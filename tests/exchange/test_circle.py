@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
 import trio
 from trio.testing import MockClock
 
@@ -296,14 +295,21 @@ async def test_renewing_by_a_call(autojump_clock: MockClock) -> None:
         assert gate.asked == [(one.id, b"lab", Renew())]
 
 
-@pytest.mark.parametrize("question", [Renew(), Redeem(bytes(32), bytes(64), "n")])
-async def test_a_node_without_sites_grants_nothing(
-    question: Renew | Redeem, autojump_clock: MockClock
-) -> None:
+async def test_a_node_without_sites_grants_nothing(autojump_clock: MockClock) -> None:
     lan = MemoryNetwork()
     node, raw = Node(lan, 1), Raw(lan)
     async with node.running(), raw.dialled(node, "control") as link:
-        link.say(question, Revoked(b"x"), Belongs(b"x"))
+        link.say(Renew(), Revoked(b"x"), Belongs(b"x"))
         await trio.sleep(1)
         assert Granted(b"", "no issuer") in link.heard
         assert link.open
+
+
+async def test_a_token_on_a_control_connection(autojump_clock: MockClock) -> None:
+    """Those who try tokens are heard as guests, few at a time."""
+    gate = ScriptedGate()
+    async with called(gate) as (_, link):
+        link.say(Redeem(bytes(32), bytes(64), "n"))
+        await trio.sleep(1)
+        assert not link.open
+        assert gate.asked == []

@@ -8,13 +8,13 @@ import pytest
 
 from protocol.handshake import Hello, PeerIdentity
 from protocol.ids import to_text
-from protocol.membership import DAY, BadMembership, Rights
+from protocol.membership import DAY, BadMembership, Rights, decode_membership
 from protocol.messages import Redeem, Renew
 from protocol.revocation import revoke
 from protocol.standing import Verdict
 from swarm.errors import StoreError
 from swarm.sites import administration
-from swarm.sites.gate import MAX_TROUBLES, REASONS, told
+from swarm.sites.gate import MAX_TROUBLES, REASONS, RENEWAL_SECONDS, told
 from tests.exchange.nodes import identity
 from tests.sites.people import NOW, Person, reread
 
@@ -152,6 +152,22 @@ async def test_granting(founder: Person, other: Person, third: Person) -> None:
         assert (await gate.grant(peer(who), shown, Renew())).refusal == "stranger"
     assert (await other.gate().grant(peer(third), b"", question)).refusal == "unknown"
     assert (await third.gate().grant(peer(other), b"", Renew())).refusal == "no issuer"
+
+
+async def test_asking_for_a_renewal_again_and_again_costs_nothing(founder: Person, other: Person) -> None:
+    founder.let_in(other)
+    now = [NOW + DAY]
+    gate, badge = founder.gate(), other.gate().badge()
+    gate.wall = lambda: now[0]
+    first = await gate.grant(peer(other), badge, Renew())
+    (founder.folder.path / "issued" / to_text(other.me.node_id)).unlink()
+    now[0] += RENEWAL_SECONDS - 1
+    assert await gate.grant(peer(other), badge, Renew()) == first
+    assert founder.folder.issued() == []
+    now[0] += 1
+    later = await gate.grant(peer(other), badge, Renew())
+    assert decode_membership(later.membership).own.issued == now[0]
+    assert len(founder.folder.issued()) == 1
 
 
 async def test_a_folder_that_cannot_be_written_refuses(founder: Person, other: Person) -> None:
