@@ -42,10 +42,10 @@ class Settings:
 
     `listen` None: the default port, or any free one when that is taken. `interface` empty: discovery
     chooses. `endpoint` empty: none was named, so the hub's own (`endpoints`). `mdns` False: only the
-    static `peers`. `redirects` names hosts and networks that a redirect may lead to from further out.
-    `manifests` is whose word counts on what a model is, `private_offline` who may have a private one while
-    the hub cannot be asked. `token` goes to the hub's own host, or to the endpoint that was named, and
-    nowhere else.
+    static `peers`. `serve_open`: in a site, link with nodes of no site too, for what is public. `redirects`
+    names hosts and networks that a redirect may lead to from further out. `manifests` is whose word counts
+    on what a model is, `private_offline` who may have a private one while the hub cannot be asked. `token`
+    goes to the hub's own host, or to the endpoint that was named, and nowhere else.
     """
 
     home: Path
@@ -53,6 +53,7 @@ class Settings:
     interface: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     mdns: bool = True
+    serve_open: bool = False
     gateway: HostPort | None = DEFAULT_GATEWAY
     upstream_rate: int | None = None
     upload_rate: int | None = None
@@ -90,6 +91,7 @@ KEYS: Final[dict[str, Read]] = {
     "interface": values.words,
     "peers": values.words,
     "mdns": values.boolean,
+    "serve_open": values.boolean,
     "gateway": lambda value: values.optional_host_port(value, host="127.0.0.1", port=DEFAULT_GATEWAY.port),
     "upstream_rate": lambda value: parse_rate(values.text(value)),
     "upload_rate": lambda value: parse_rate(values.text(value)),
@@ -106,8 +108,9 @@ KEYS: Final[dict[str, Read]] = {
     "log_level": lambda value: values.one_of(value, ("debug", "info", "warning", "error")),
 }
 
-OTHER_VARIABLES: Final = frozenset({"home", "debug"})
-"""SWARM_ variables that are no keys of the file: where it lies, and whether to show tracebacks."""
+OTHER_VARIABLES: Final = frozenset({"home", "debug", "site_passphrase"})
+"""SWARM_ variables that are no keys of the file: where it lies, whether to show tracebacks, and a secret that
+is for one command."""
 
 
 def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:

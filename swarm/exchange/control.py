@@ -20,9 +20,11 @@ from protocol.limits import MAX_RANGES
 from protocol.messages import (
     Absent,
     BadMessage,
+    Belongs,
     Claims,
     Fetching,
     Found,
+    Granted,
     Have,
     HaveMap,
     Join,
@@ -34,8 +36,12 @@ from protocol.messages import (
     Peers,
     Ping,
     Pong,
+    Redeem,
+    Renew,
+    Revoked,
 )
 from protocol.signing import BadSignature, check_claims
+from protocol.standing import Standing
 from swarm.errors import SwarmError
 from swarm.exchange.interfaces import Catalog, PeerMessage, TopicMessage
 from swarm.exchange.link import Link
@@ -90,6 +96,14 @@ class Hub(Protocol):
         """The peer answers a Lookup."""
         ...
 
+    def told_of_site(self, session: ControlSession, message: Belongs | Revoked | Granted) -> None:
+        """The peer shows another badge, passes on a revocation list, or answers a Renew."""
+        ...
+
+    async def renewal(self, session: ControlSession) -> Granted:
+        """The answer to a peer that wants its membership renewed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Announce:
@@ -100,13 +114,14 @@ class _Announce:
     with_map: bool = True
 
 
-Job = _Announce | NeedClaims | Lookup
+Job = _Announce | NeedClaims | Lookup | Renew
 
 
 class ControlSession:
     """One control connection. `mine`: this node dialled it. `address`: where the peer can be dialled.
 
-    `replaced`: another connection takes its place. `audience`: topics in which the peer wants to hear of
+    `standing`, `badge`: how the peer stands to this node, by the badge it showed last. `replaced`: another
+    connection takes its place. `audience`: topics in which the peer wants to hear of
     this node. `finished` is set once all traces of the session are gone.
     """
 
@@ -126,6 +141,8 @@ class ControlSession:
         self.mine = mine
         self.since = clock()
         self.replaced = False
+        self.badge = link.peer.hello.membership
+        self.standing: Standing = "open"
         self.audience: set[SnapshotKey] = set()
         self.finished = trio.Event()
         self._catalog = catalog
@@ -181,8 +198,12 @@ class ControlSession:
                 self._hub.told_of(self, message)
             case Found():
                 self._hub.found(self.peer, message)
-            case NeedClaims() | Lookup():
+            case Belongs() | Revoked() | Granted():
+                self._hub.told_of_site(self, message)
+            case NeedClaims() | Lookup() | Renew():
                 self._question(message)
+            case Redeem():
+                self.link.cut("a token on a connection that is not for admission", fault=True)
             case Claims():
                 await self._claims(message)
             case Join() | Absent() | Leave() | HaveMap() | Have() | Lost() | Lease() | Fetching():
@@ -234,6 +255,8 @@ class ControlSession:
                     await self._answer_claims(question)
                 case Lookup() as question:
                     await self._answer_lookup(question)
+                case Renew():
+                    self.link.post(await self._hub.renewal(self))
 
     async def _announce(self, job: _Announce) -> None:
         """Join and map leave in one go, so that whatever changes afterwards reaches the peer after them."""

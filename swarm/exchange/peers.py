@@ -37,6 +37,9 @@ SIGHTING_RETRY_SECONDS: Final = 5.0
 STAGGER_SECONDS: Final = 0.3
 """Head start of each address of a node over its next one: longer than a LAN's connect and handshake."""
 
+REFUSED_RETRY_SECONDS: Final = 60.0
+"""Wait after meeting a node there may be no link with: it calls by itself once it has joined the site."""
+
 COURTESY_SECONDS: Final = 0.5
 """How much later the node with the larger id dials: mostly spares both a second connection."""
 
@@ -236,6 +239,18 @@ class PeerTable:
         candidate.dialling, candidate.proven = False, True
         candidate.node_id = node_id
         candidate.retry_at = now + FIRST_RETRY_SECONDS
+
+    def refused(self, address: Address, now: float) -> None:
+        """There may be no link with the node at this address, for the time being."""
+        candidate = self._candidates.get(address)
+        if candidate is not None:
+            candidate.retry_at = now + REFUSED_RETRY_SECONDS
+
+    def reconsider(self, now: float) -> None:
+        """This node's own standing has changed: who refused it may not any more."""
+        for candidate in self._candidates.values():
+            if candidate.node_id not in self.linked:
+                candidate.retry_at = min(candidate.retry_at, now + FIRST_RETRY_SECONDS)
 
     # --- links ---------------------------------------------------------------------------------------
 

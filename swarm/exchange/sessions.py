@@ -30,6 +30,10 @@ log = logging.getLogger(__name__)
 class Owner(Protocol):
     """Who makes sessions and hears of them."""
 
+    def refusal(self, link: Link) -> str | None:
+        """Why there may be no session over this link; None when there may."""
+        ...
+
     def session(self, link: Link, address: Address | None, *, mine: bool) -> ControlSession:
         """A session over this link, not yet running."""
         ...
@@ -79,6 +83,11 @@ class Sessions:
         self.table.sighting(node_id, addresses, via, self._clock(), told_by)
         self._changed.unpark_all()
 
+    def reconsider(self) -> None:
+        """Dial those again soon that there could be no link with: this node's own standing has changed."""
+        self.table.reconsider(self._clock())
+        self._changed.unpark_all()
+
     def distrust(self, peer: NodeId, seconds: float, reason: str) -> None:
         """Cut the connection with this peer, and have none for so long."""
         now = self._clock()
@@ -91,7 +100,10 @@ class Sessions:
         `host`: where it called from."""
         peer = link.node_id
         caller = None if mine or host is None or is_loopback(host) else host
-        refusal = await self._refusal(link, mine=mine, caller=caller)
+        refusal = self._owner.refusal(link)
+        if refusal is not None and mine and address is not None:
+            self.table.refused(address, self._clock())
+        refusal = refusal or await self._refusal(link, mine=mine, caller=caller)
         if refusal is not None:
             log.debug("a link with %s is not wanted: %s", short(peer), refusal)
             await link.close()

@@ -15,7 +15,7 @@ from swarm.config.settings import Settings
 from swarm.errors import NotFound, SwarmError, UsageError
 from swarm.exchange.exchange import Exchange
 from swarm.node.access import Access
-from swarm.node.api import ModelRow, PeerRow, Removed, Status, WhyReport
+from swarm.node.api import ModelRow, PeerRow, Removed, SiteRow, Status, WhyReport
 from swarm.node.naming import Named, Names
 from swarm.node.transfers import Transfers
 from swarm.node.why import explain
@@ -56,6 +56,7 @@ class Node:
         *,
         upstream_limit: RateLimiter | None,
         listening: Callable[[], list[str]],
+        site: Callable[[], SiteRow | None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._node_id = node_id
@@ -63,6 +64,7 @@ class Node:
         self._transfers = transfers
         self._exchange = exchange
         self._http = http
+        self._site = site
         self._upstream_limit = upstream_limit
         self._listening = listening
         self._began = trio.current_time()
@@ -168,6 +170,7 @@ class Node:
             "peers": await self.peers(),
             "snapshots": await self.models(),
             "store": {"bytes": await self._store.size(), "quota": quota},
+            "site": self._site(),
         }
 
     async def peers(self) -> list[PeerRow]:
@@ -178,6 +181,7 @@ class Node:
                 "via": peer.via,
                 "sent": peer.sent,
                 "received": peer.received,
+                "standing": peer.standing,
             }
             for peer in self._exchange.peers()
         ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from swarm.errors import StoreError
+from swarm.sites.files import hand_over
 
 OTHERS: Final = 0o077
 """What nobody but the owner may do, in the bits of a file's mode."""
@@ -43,6 +44,7 @@ def create(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+    hand_over(temporary)
     with suppress(FileExistsError):
         os.link(temporary, path)
     temporary.unlink()

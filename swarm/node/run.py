@@ -7,6 +7,7 @@ links and discovery (which says goodbye), then the store.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -23,13 +24,17 @@ from swarm.discovery.local import lan_hosts
 from swarm.discovery.mdns import run_mdns
 from swarm.discovery.sightings import Sighting, Vanished
 from swarm.discovery.static import parse_peers, run_static
-from swarm.errors import StoreError, UsageError
+from swarm.errors import UsageError
 from swarm.exchange.exchange import Exchange
 from swarm.exchange.tcp import TcpNetwork
 from swarm.node import control, identity
 from swarm.node.api import NodeApi
+from swarm.node.home import make_home
 from swarm.node.node import Node
+from swarm.node.site import SiteKeeper
 from swarm.node.transfers import Transfers
+from swarm.sites.folder import SiteFolder
+from swarm.sites.gate import SiteGate
 from swarm.sources.address import Address, is_lan
 from swarm.sources.rate import RateLimiter
 from swarm.store import open_store
@@ -51,7 +56,7 @@ async def run_node(settings: Settings, *, embedded: bool) -> AsyncIterator[NodeA
 
     Raises UsageError for settings that make no sense, StoreError when the home cannot be used.
     """
-    _make_home(settings)
+    make_home(settings.home)
     me = identity.load(settings.home)
     workers = ThreadWorkers()
     async with AsyncExitStack() as stack:
@@ -63,11 +68,17 @@ async def run_node(settings: Settings, *, embedded: bool) -> AsyncIterator[NodeA
         transfers = Transfers(
             store, me, workers, lambda: max(MIN_SETTLE_SECONDS, began + settings.settle - trio.current_time())
         )
-        exchange = _exchange(settings, me, transfers)
+        gate = SiteGate(
+            SiteFolder(settings.home), me, workers, serves_open=settings.serve_open, wall=time.time
+        )
+        exchange = _exchange(settings, me, transfers, gate)
+        site = SiteKeeper(gate, exchange, me, workers)
+        await site.begin()
         await nursery.start(exchange.run)
         transfers.start(nursery, exchange)
         interfaces = _interfaces(settings)
         await _discover(settings, me, exchange, interfaces, nursery)
+        nursery.start_soon(site.run)
         node = Node(
             settings,
             me.node_id,
@@ -76,19 +87,11 @@ async def run_node(settings: Settings, *, embedded: bool) -> AsyncIterator[NodeA
             exchange,
             http,
             upstream_limit=_limiter(settings.upstream_rate),
-            listening=lambda: _listening(settings, interfaces, exchange.port),
+            listening=lambda: listening(settings, interfaces, exchange.port),
+            site=site.row,
         )
         await nursery.start(control.serve, node, settings.control_socket)
         yield node
-
-
-def _make_home(settings: Settings) -> None:
-    try:
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"{settings.home} cannot be made: {error.strerror}.", "Set SWARM_HOME to a folder you may write."
-        ) from error
 
 
 def _http(settings: Settings) -> Client:
@@ -99,7 +102,7 @@ def _limiter(rate: int | None) -> RateLimiter | None:
     return RateLimiter(rate, trio.current_time) if rate else None
 
 
-def _exchange(settings: Settings, me: Identity, transfers: Transfers) -> Exchange:
+def _exchange(settings: Settings, me: Identity, transfers: Transfers, gate: SiteGate) -> Exchange:
     listen = settings.listen
     return Exchange(
         me,
@@ -112,6 +115,7 @@ def _exchange(settings: Settings, me: Identity, transfers: Transfers) -> Exchang
         entropy=secrets.token_bytes,
         upload=_limiter(settings.upload_rate),
         download=_limiter(settings.download_rate),
+        gate=gate,
     )
 
 
@@ -128,7 +132,7 @@ def _is_public(settings: Settings) -> bool:
     return bool(host) and not is_lan(host)
 
 
-def _listening(settings: Settings, interfaces: InterfaceChoice, port: int) -> list[str]:
+def listening(settings: Settings, interfaces: InterfaceChoice, port: int) -> list[str]:
     """Where peers reach this node, as host:port: what was configured, or the addresses discovery tells of."""
     if settings.listen and settings.listen.host:
         return [str(Address(settings.listen.host, port))]

@@ -19,7 +19,7 @@ from tests.exchange.nodes import Node, entropy, identity
 
 
 class Raw:
-    """An identity on a host, its own by default, which dials."""
+    """An identity on a host, its own by default, which dials and shows the badge that a test gives it."""
 
     def __init__(
         self,
@@ -33,12 +33,14 @@ class Raw:
         self.identity = identity(number)
         self.id = self.identity.node_id
         self.host = host or f"10.0.0.{number}"
+        self.badge = b""
         self.connector = Connector(
             self.identity,
             through or lan.host(self.host),
             agent="raw",
             entropy=entropy(number),
             clock=trio.current_time,
+            badge=lambda: self.badge,
         )
         self.connector.listen_port = listen_port
 

@@ -22,6 +22,7 @@ from swarm.exchange.peers import (
     LASTING_SECONDS,
     MAX_CANDIDATES,
     MAX_RETRY_SECONDS,
+    REFUSED_RETRY_SECONDS,
     SIGHTING_RETRY_SECONDS,
     STAGGER_SECONDS,
     PeerTable,
@@ -63,6 +64,19 @@ def test_addresses_of_a_node_are_tried_one_after_another(table: PeerTable) -> No
     table.link_up(LARGE, at(2), 10.4)
     assert table.dials(20) == []
     assert table.next_dial(20) == math.inf
+
+
+def test_who_was_refused_is_called_now_and_then_until_something_changes(table: PeerTable) -> None:
+    table.sighting(LARGE, [at(1)], "mdns", 0)
+    assert table.dials(0) == [at(1)]
+    table.reached(at(1), LARGE, 1)
+    table.refused(at(1), 1)
+    assert table.next_dial(1) == 1 + REFUSED_RETRY_SECONDS
+    table.sighting(LARGE, [at(1)], "mdns", 2)
+    assert table.next_dial(2) == 1 + REFUSED_RETRY_SECONDS
+    table.reconsider(3)
+    assert table.next_dial(3) == 4
+    table.refused(at(9), 3)  # forgotten meanwhile
 
 
 def test_failures_double_the_wait_up_to_a_limit(table: PeerTable) -> None:
