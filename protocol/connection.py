@@ -2,8 +2,9 @@
 
 The adapter's loop is: send `data_to_send()`, receive into `buffer()`, say how many bytes by
 `received(n)`, act on the events, again. After HandshakeDone, `seal(message)` makes the bytes of a
-message. A connection is of one kind, control or bulk, and takes only messages of that kind. How the bytes
-are cut into reads changes nothing: the same events come in the same order, then the same fault.
+message. A connection is of one kind and takes only messages of that kind; one for admission carries those
+of control connections. How the bytes are cut into reads changes nothing: the same events come in the same
+order, then the same fault.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ from protocol.state import ENDED, HANDSHAKE, State, Step, after
 
 HEADER_LENGTH: Final = struct.Struct("!H")
 
-FRAME_CAPS: Final[dict[Kind, int]] = {"control": MAX_CONTROL_MESSAGE + TAG, "bulk": MAX_FRAME}
+FRAME_CAPS: Final[dict[Kind, int]] = {
+    "control": MAX_CONTROL_MESSAGE + TAG,
+    "bulk": MAX_FRAME,
+    "admission": MAX_CONTROL_MESSAGE + TAG,
+}
 
 PEER_FAULTS: Final = (BadEncoding, BadMessage, BadFrame, BadHandshake)
 """Everything that bytes from a peer can be wrong with."""
@@ -140,12 +145,12 @@ class Connection:
         if self._sealer is None or self.peer is None or self._outgoing:
             raise RuntimeError("sealing before the handshake was done and sent")
         kind = self.peer.hello.kind
-        if not isinstance(message, ControlMessage if kind == "control" else BulkMessage):
+        if not isinstance(message, BulkMessage if kind == "bulk" else ControlMessage):
             raise TypeError(f"{type(message).__name__} on a {kind} connection")
         header = encode_message(message)
-        if kind == "control":
-            return self._sealer.seal(header, into=into)
-        return self._sealer.seal(HEADER_LENGTH.pack(len(header)) + header, payload_of(message), into=into)
+        if kind == "bulk":
+            return self._sealer.seal(HEADER_LENGTH.pack(len(header)) + header, payload_of(message), into=into)
+        return self._sealer.seal(header, into=into)
 
     def _raise_fault(self) -> None:
         if self._fault is not None:
@@ -179,9 +184,9 @@ class Connection:
         if self._opener is None or self.peer is None or self.state in ENDED:
             raise RuntimeError(f"bytes in state {self.state.name}: the connection has ended")
         plaintext = self._opener.open(frame)
-        if self.peer.hello.kind == "control":
-            return Received(decode_control(plaintext))
-        return Received(_open_bulk(plaintext))
+        if self.peer.hello.kind == "bulk":
+            return Received(_open_bulk(plaintext))
+        return Received(decode_control(plaintext))
 
     def _shake_hands(self, message: memoryview) -> Event | None:
         answer, established = self._handshake.receive(message)

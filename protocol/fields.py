@@ -22,10 +22,12 @@ from protocol.limits import (
     MAX_DATA_PAYLOAD,
     MAX_MANIFEST,
     MAX_MAP_BYTES,
+    MAX_MEMBERSHIP,
     MAX_NAME,
     MAX_PEERS_PASSED_ON,
     MAX_PIECES,
     MAX_RANGES,
+    MAX_REVOCATION,
 )
 
 U64: Final = (1 << 64) - 1
@@ -183,6 +185,13 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "commit": text(MAX_NAME),
         "items": items,
         "pieces": pieces,
+        "invitation": raw(32, 32),
+        "proof": raw(64, 64),
+        "name": text(MAX_NAME),
+        "membership": raw(0, MAX_MEMBERSHIP),
+        "refusal": text(MAX_NAME),
+        "badge": raw(1, MAX_MEMBERSHIP),
+        "revocation": raw(1, MAX_REVOCATION),
         "offset": number(MAX_MANIFEST),
         "size": number(MAX_MANIFEST),
         "payload": payload,

@@ -28,7 +28,8 @@ class CannotConnect(Exception):
 class Connector:
     """Makes links for one identity. `entropy(n)` gives n unpredictable bytes.
 
-    `listen_port`: what to tell peers about where this node listens; set once that is known.
+    `listen_port`: what to tell peers about where this node listens; set once that is known. `badge`: what
+    to show of the site this node belongs to.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Connector:
         entropy: Callable[[int], bytes],
         clock: Callable[[], float],
         workers: Workers,
+        badge: Callable[[], bytes] = bytes,
     ) -> None:
         self.listen_port = 0
         self._identity = identity
@@ -48,6 +50,7 @@ class Connector:
         self._entropy = entropy
         self._clock = clock
         self._workers = workers
+        self._badge = badge
 
     async def dial(self, address: Address, kind: Kind) -> Link:
         """A link with whoever is at this address, in bounded time; CannotConnect."""
@@ -65,7 +68,7 @@ class Connector:
         return await self._secure(stream, "control", initiator=False)
 
     async def _secure(self, stream: trio.abc.Stream, kind: Kind, *, initiator: bool) -> Link:
-        hello = Hello(kind, self.listen_port, self._agent)
+        hello = Hello(kind, self.listen_port, self._agent, self._badge())
         ephemeral = self._entropy(EPHEMERAL_LENGTH)
         connection = Connection(self._identity, hello, initiator=initiator, ephemeral=ephemeral)
         return await secure(stream, connection, self._clock, self._workers)

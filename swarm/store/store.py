@@ -12,7 +12,7 @@ process has taken the store over.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from protocol.chunks import Bytes, Chunk
 from protocol.ids import ChunkDigest, NodeId, SnapshotKey
 from protocol.manifest import Blob, Snapshot
 from swarm.sources.interface import Source
+from swarm.store.access import Access
 from swarm.store.catalog import Catalog
 from swarm.store.content import Content, WholeBlob
 from swarm.store.faults import disk_faults, free_bytes
@@ -88,6 +89,7 @@ class Store:
             self._database = Database(layout.index)
         self._ledger = Ledger(self._database, layout)
         self._catalog = Catalog(self._database)
+        self._access = Access(self._database)
         self._content = Content(self._database, layout, boot, self._damaged)
 
     # --- content ------------------------------------------------------------------------------------
@@ -180,18 +182,42 @@ class Store:
     # --- snapshots ----------------------------------------------------------------------------------
 
     async def remember(
-        self, snapshot: Snapshot, *, public: bool, published: bool = True, revisions: Sequence[str] = ()
+        self,
+        snapshot: Snapshot,
+        *,
+        public: bool,
+        published: bool = True,
+        revisions: Sequence[str] = (),
+        domain: str = "",
     ) -> None:
-        """Know a snapshot from now on, and these names for it. Once published it stays so (see `Stored`)."""
-        await self._call(self._catalog.remember, snapshot, public, published, revisions, self._now())
+        """Know a snapshot from now on, and these names for it. Once published it stays so (see `Stored`).
+
+        `domain`: whose word this is, and whether anyone may have it (`swarm.store.access`).
+        """
+        await self._call(self._catalog.remember, snapshot, public, published, revisions, self._now(), domain)
 
     async def snapshot(self, key: SnapshotKey) -> Stored | None:
         """The snapshot with this key, if it was remembered."""
         return await self._call(self._catalog.snapshot, key)
 
-    async def find(self, hub: str, repo_type: str, repo: str, revision: str) -> Stored | None:
-        """The snapshot that was last remembered under this name, or that is of this commit."""
-        return await self._call(self._catalog.find, hub, repo_type, repo, revision)
+    async def find(
+        self, hub: str, repo_type: str, repo: str, revision: str, domains: Collection[str] = ("",)
+    ) -> Stored | None:
+        """The snapshot that was last remembered under this name, or that is of this commit, by the word of
+        one of these domains or of peers."""
+        return await self._call(self._catalog.find, hub, repo_type, repo, revision, domains)
+
+    async def offered(self, key: SnapshotKey) -> Stored | None:
+        """The snapshot with this key, if strangers may have all of it."""
+        return await self._call(self._catalog.offered, key)
+
+    async def is_offered(self, key: SnapshotKey) -> bool:
+        """Whether there is such a one."""
+        return await self._call(self._catalog.is_offered, key)
+
+    async def find_offered(self, hub: str, repo_type: str, repo: str, revision: str) -> Stored | None:
+        """As `find`, among what strangers may have."""
+        return await self._call(self._catalog.find_offered, hub, repo_type, repo, revision)
 
     async def snapshots(self) -> list[Summary]:
         """All snapshots, the one last remembered first."""
@@ -215,6 +241,30 @@ class Store:
     async def roots(self) -> dict[Path, bytes]:
         """Registered symlinks that lead into the store now: digest of the content by path of the link."""
         return await self._call(self._ledger.roots)
+
+    # --- what came with a token ---------------------------------------------------------------------
+
+    async def permit(self, who: bytes, domain: str, snapshot: Snapshot) -> None:
+        """The domain just gave this private repository for the credential with the hash `who`."""
+        repo = (snapshot.hub, snapshot.repo_type, snapshot.repo)
+        await self._call(self._access.permit, who, domain, *repo, self._now())
+
+    async def revoke(
+        self, whos: Collection[bytes], domains: Collection[str], hub: str, repo_type: str, repo: str
+    ) -> None:
+        """These domains just refused the repository to these credentials."""
+        await self._call(self._access.revoke, whos, domains, hub, repo_type, repo)
+
+    async def withdraw(self, hub: str, repo_type: str, repo: str) -> list[SnapshotKey]:
+        """Offer nothing of the repository any more; the keys of what was offered."""
+        return await self._call(self._access.withdraw, hub, repo_type, repo)
+
+    async def withheld(
+        self, key: SnapshotKey, blobs: Iterable[Blob], whos: Collection[bytes], age: float
+    ) -> bool:
+        """Whether some of this was had with a token, and none of these credentials was good for it within
+        the last `age` seconds."""
+        return await self._call(self._access.withheld, key, tuple(blobs), whos, self._now() - age)
 
     # --- room ---------------------------------------------------------------------------------------
 

@@ -85,7 +85,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One line of `swarm models`. `bytes` and `held` count content that several files share once."""
+    """One line of `swarm models`. `bytes` and `held` count content that several files share once.
+
+    `private`: the repository was given with a token only.
+    """
 
     key: SnapshotKey
     hub: str
@@ -94,6 +97,7 @@ class Summary:
     commit: str
     revisions: tuple[str, ...]
     public: bool
+    private: bool
     bytes: int
     held: int
     complete: bool

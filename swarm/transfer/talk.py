@@ -38,7 +38,8 @@ def _translate(event: TopicEvent, book: ClaimBook, have: int, total: int) -> lis
             return [ev.PeerFetching(peer, bitset.from_ranges(ranges, total))]
         case PeerMessage(peer, Lease(_, held, fetched)):
             return [ev.PeerLease(peer, held, fetched)]
-        case PeerMessage(_, Claims() as claims):
-            return [ev.Vouched(fresh)] if (fresh := book.add(claims, claims.signer, have)) else []
+        case PeerMessage(peer, Claims() as claims):
+            fresh = book.add(claims, claims.signer, have, passed_on=claims.signer != peer)
+            return [ev.Vouched(fresh)] if fresh else []
         case _:
             return []

@@ -33,10 +33,12 @@ from protocol.messages import (
     BulkMessage,
     ControlMessage,
     Data,
+    Granted,
     Have,
     NeedManifest,
     Ping,
     Pong,
+    Renew,
     Request,
     encode_message,
 )
@@ -187,7 +189,16 @@ def test_two_messages_in_a_row_have_different_bytes() -> None:
     assert alice.seal(Ping(1)) != alice.seal(Ping(1))
 
 
-@pytest.mark.parametrize(("kind", "message"), [("control", NeedManifest(TOPIC)), ("bulk", Ping(1))])
+def test_an_admission_connection_carries_control_messages() -> None:
+    alice, bob = connected("admission")
+    assert messages(bob.feed(alice.seal(Renew()))) == [Renew()]
+    assert messages(alice.feed(bob.seal(Granted(b"", "stranger")))) == [Granted(b"", "stranger")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [("control", NeedManifest(TOPIC)), ("admission", NeedManifest(TOPIC)), ("bulk", Ping(1))],
+)
 def test_sealing_a_message_of_the_other_kind(kind: Kind, message: ControlMessage | BulkMessage) -> None:
     alice, _ = connected(kind)
     with pytest.raises(TypeError):
