@@ -196,6 +196,7 @@ class Scheduler:
 
     def _doubts(self, event: ev.Doubted, now: float) -> list[Command]:
         self._vouched = minus(self._vouched, event.bits)
+        self._peers.forgive(event.bits)
         doubtful = [source for source in self._orders.sources() if source != UPSTREAM]
         return [command for source in doubtful for command in self._call_off(source, event.bits)]
 

@@ -12,12 +12,13 @@ from unittest.mock import patch
 
 from blake3 import blake3
 
-from protocol.chunks import Bytes
 from protocol.ids import ChunkDigest
 from protocol.limits import MAX_CLAIMED_DIGESTS
 from protocol.messages import Claims, Ranges
 from protocol.signing import attest
 from swarm.cli import main
+from swarm.exchange.interfaces import Reader
+from swarm.store import ChunkReader
 from swarm.transfer.served import ServedTransfer
 
 
@@ -32,9 +33,9 @@ class Forging(ServedTransfer):
                 digests = [ChunkDigest(blake3(self._forged(chunk)).digest()) for chunk in span]
                 yield attest(self._identity, key, at, digests, whole=True)
 
-    async def read(self, chunk: int, digest: ChunkDigest | None) -> Bytes | None:
+    def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
         forged = self._forged(chunk)
-        return forged if digest in (None, blake3(forged).digest()) else None
+        return ChunkReader(lambda _: forged, True) if digest in (None, blake3(forged).digest()) else None
 
     def _forged(self, chunk: int) -> bytes:
         blob, index = self.layout.locate(chunk)
