@@ -118,7 +118,7 @@ class Peers:
         peer.failures += 1
 
     def forgive(self, bits: int) -> None:
-        """These were asked for under digests that are believed no more: who refused them may well have them."""
+        """These were asked for under digests believed no more: who refused them may well have them."""
         for peer in self._peers.values():
             if peer.refused & bits:
                 peer.refused = minus(peer.refused, bits)
