@@ -48,6 +48,9 @@ MAX_MAP_BYTES: Final = 64 * KIB
 MAX_PEERS_PASSED_ON: Final = 64
 """Entries in one peer exchange message: twice the links a node holds. (`messages`)"""
 
+MAX_COMPANY: Final = 64
+"""Nodes that share one uplink, as it tells them: twice the links a node holds. (`messages`)"""
+
 MAX_ADDRESSES: Final = 8
 """Addresses of one peer: a few interfaces, both families. (`messages`, `announce`)"""
 

@@ -204,6 +204,27 @@ class Found(Checked):
             identifier(self.topic)
 
 
+@dataclass(frozen=True, slots=True)
+class Company(Checked):
+    """Those linked with the sender that take part in the topic and want chunks: who shares its uplink.
+
+    Replaces the one before. Sent to each of them, whenever it has changed.
+    """
+
+    topic: SnapshotKey
+    nodes: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bye(Checked):
+    """The sender is about to end the link, for no fault of the receiver; the reason is for people.
+
+    It holds as many links as it wants. Who is told so closes the link, and does not call again for a while.
+    """
+
+    reason: str
+
+
 ControlMessage = (
     Ping
     | Pong
@@ -220,6 +241,8 @@ ControlMessage = (
     | Fetching
     | Lookup
     | Found
+    | Bye
+    | Company
 )
 
 
@@ -311,6 +334,8 @@ CONTROL: Final[Mapping[int, type[ControlMessage]]] = MappingProxyType(
         13: Fetching,
         14: Lookup,
         15: Found,
+        16: Bye,
+        17: Company,
     }
 )
 """Message number -> message, on control connections."""

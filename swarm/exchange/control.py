@@ -19,7 +19,9 @@ from protocol.ids import NodeId, SnapshotKey
 from protocol.messages import (
     Absent,
     BadMessage,
+    Bye,
     Claims,
+    Company,
     Fetching,
     Found,
     Have,
@@ -55,6 +57,9 @@ LEAST_PAUSE_SECONDS: Final = 0.25
 PROBE_SECONDS: Final = 2.0
 """Time for a sign of life when another connection of the same pair stands in line."""
 
+MAX_WANTED_TOPICS: Final = 1024
+"""Topics that one peer may want at a time, as far as others are told: a node fetches a few."""
+
 MAX_QUESTIONS: Final = 1024
 """Questions of one peer that wait for an answer: a node asks a few at a time."""
 
@@ -84,6 +89,14 @@ class Hub(Protocol):
         """The peer answers a Lookup."""
         ...
 
+    def turned_away(self, peer: NodeId) -> None:
+        """The peer has links enough without this one."""
+        ...
+
+    def company_changed(self, topic: SnapshotKey) -> None:
+        """The peer wants this topic, or does no more."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Announce:
@@ -101,7 +114,8 @@ class ControlSession:
     """One control connection. `mine`: this node dialled it. `address`: where the peer can be dialled.
 
     `replaced`: another connection takes its place. `audience`: topics in which the peer wants to hear of
-    this node. `finished` is set once all traces of the session are gone.
+    this node. `wanting`: topics of which it says that it lacks chunks. `finished` is set once all traces of
+    the session are gone.
     """
 
     def __init__(
@@ -121,6 +135,7 @@ class ControlSession:
         self.since = clock()
         self.replaced = False
         self.audience: set[SnapshotKey] = set()
+        self.wanting: set[SnapshotKey] = set()
         self.finished = trio.Event()
         self._catalog = catalog
         self._hub = hub
@@ -165,23 +180,34 @@ class ControlSession:
                 self._hub.told_of(self, message)
             case Found():
                 self._hub.found(self.peer, message)
+            case Bye(reason):
+                self._hub.turned_away(self.peer)
+                self.link.cut(f"the peer says goodbye: {reason}")
             case NeedClaims() | Lookup():
                 self._question(message)
             case Claims():
                 await self._claims(message)
-            case Join() | Absent() | Leave() | HaveMap() | Have() | Lost() | Lease() | Fetching():
+            case Join() | Absent() | Leave() | HaveMap() | Have() | Lost() | Lease() | Fetching() | Company():
                 self._membership(message)
                 await self._hub.heard(message.topic, PeerMessage(self.peer, message))
 
     def _membership(self, message: TopicMessage) -> None:
         match message:
             case Join():
+                self._wants(message.topic, wants=message.wants)
                 if message.ask:
                     self._question(_Announce(message.topic, ask=False))
                 elif message.topic in self.audience:
                     self._hub.shared(self.peer)
             case Absent() | Leave():
+                self._wants(message.topic, wants=False)
                 self.audience.discard(message.topic)
+
+    def _wants(self, topic: SnapshotKey, *, wants: bool) -> None:
+        if wants == (topic in self.wanting) or (wants and len(self.wanting) >= MAX_WANTED_TOPICS):
+            return
+        self.wanting ^= {topic}
+        self._hub.company_changed(topic)
 
     async def _claims(self, message: Claims) -> None:
         if not self._hub.active(message.topic):

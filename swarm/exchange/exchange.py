@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from functools import partial
 from typing import Final, Protocol
@@ -24,16 +24,19 @@ from protocol.signing import Identity
 from swarm.errors import UsageError
 from swarm.exchange.bulk import BulkLink
 from swarm.exchange.bulks import Bulks
+from swarm.exchange.company import Companies
 from swarm.exchange.connector import Connector
 from swarm.exchange.control import ControlSession
 from swarm.exchange.gossip import hints, introductions
 from swarm.exchange.interfaces import Catalog, Limiter, Network, PeerInfo, PeerMessage
 from swarm.exchange.link import HandshakeFailed, Link
 from swarm.exchange.lookups import Answer, Lookups
-from swarm.exchange.peers import MAX_LINKS, PeerTable
+from swarm.exchange.peers import PeerTable
 from swarm.exchange.serving import open_topic
 from swarm.exchange.sessions import Sessions
 from swarm.exchange.topics import DigestOf, Sayable, Topic
+from swarm.exchange.usage import Usage
+from swarm.scheduler.neighbours import MAX_LINKS
 from swarm.sources.address import Address
 from swarm.sources.interface import Source, SourceFailed
 
@@ -104,7 +107,9 @@ class Exchange:
         table = PeerTable(self.me, max_links=max_links)
         self._sessions = Sessions(table, self._connector, self, clock)
         self._topics: dict[SnapshotKey, Topic] = {}
+        self._companies = Companies(self._sessions.current)
         self._lookups = Lookups()
+        self._usage = Usage()
         self._shaking = 0
         self._haves_waiting = trio.lowlevel.ParkingLot()
         self._have_news = False
@@ -126,6 +131,7 @@ class Exchange:
             else:
                 nursery.start_soon(self._sessions.dial_candidates)
                 nursery.start_soon(self._send_haves)
+                nursery.start_soon(self._companies.run)
                 task_status.started(self.port)
         if refused is not None:
             raise UsageError(
@@ -255,10 +261,18 @@ class Exchange:
     def session(self, link: Link, address: Address | None, *, mine: bool) -> ControlSession:
         return ControlSession(link, address, self._catalog, self, mine=mine, clock=self._clock)
 
+    def busy(self) -> Set[NodeId]:
+        counts = {peer: self._bulks.counter(peer) for peer in self._sessions.current}
+        carried = {peer: count.sent + count.received for peer, count in counts.items()}
+        return self._usage.busy(carried, self._clock())
+
+    def introduce(self, link: Link, address: Address | None, others: Iterable[ControlSession]) -> None:
+        for message in introductions(((other.peer, other.address) for other in others), address):
+            link.post(message)
+
     def session_up(self, session: ControlSession, others: list[ControlSession]) -> None:
         self._bulks.control_up()
-        for message in introductions(((other.peer, other.address) for other in others), session.address):
-            session.link.post(message)
+        self.introduce(session.link, session.address, others)
         for other in others:
             for message in introductions([(session.peer, session.address)], other.address):
                 other.link.post(message)
@@ -269,6 +283,8 @@ class Exchange:
         end = session.link.end
         assert end is not None
         self._lookups.gone(session.peer)
+        for wanted in session.wanting:
+            self._companies.changed(wanted)
         for topic in self._topics.values():
             topic.gone(session.peer)
         if not session.replaced:
@@ -294,6 +310,12 @@ class Exchange:
 
     def found(self, peer: NodeId, message: Found) -> None:
         self._lookups.found(peer, message)
+
+    def turned_away(self, peer: NodeId) -> None:
+        self._sessions.turned_away(peer)
+
+    def company_changed(self, topic: SnapshotKey) -> None:
+        self._companies.changed(topic)
 
     # --- for topics and bulk connections (topics.Links, bulks.Pairs) -----------------------------------
 

@@ -19,6 +19,7 @@ from protocol.manifest import Layout
 from protocol.messages import (
     Absent,
     Claims,
+    Company,
     Fetching,
     Have,
     HaveMap,
@@ -108,7 +109,7 @@ class Catalog(Protocol):
         ...
 
 
-TopicMessage = Join | Absent | Leave | HaveMap | Have | Lost | Claims | Lease | Fetching
+TopicMessage = Join | Absent | Leave | HaveMap | Have | Lost | Claims | Lease | Fetching | Company
 """Control messages that concern who takes part in a topic and what each has."""
 
 

@@ -1,25 +1,20 @@
 """The table of peers: which addresses to dial and when, and which of two connections stays. Pure.
 
 Discovery only hints; an entry is an address, perhaps with the id of the node said to be there. A
-handshake proves the id, or shows that the address is this node's own. Time is an argument.
+handshake proves the id, or shows that the address is this node's own. Time is an argument. Which of many
+nodes to be linked with is decided in `swarm.scheduler.neighbours`; peers that the operator named come first.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from protocol.ids import NodeId
+from swarm.scheduler.neighbours import MAX_LINKS, Links, Neighbours
 from swarm.sources.address import Address
-
-MAX_LINKS: Final = 32
-"""Peers a node dials for: each link costs a keepalive and a copy of every Have."""
-
-ADMITTED_FOR_EACH_WANTED: Final = 2
-"""Links admitted for each a node would dial: were there no more, a newcomer to a LAN where everybody has
-enough would find every door closed. As links come of dialling, the average cannot exceed this."""
 
 MAX_CANDIDATES: Final = 512
 """Addresses remembered: a /24 with both families. A peer or mDNS may name any number of them."""
@@ -41,6 +36,9 @@ COURTESY_SECONDS: Final = 0.5
 
 LASTING_SECONDS: Final = 5.0
 """A link that lived for so long was a success, and an attempt at it may be repeated at once."""
+
+TURNED_AWAY_SECONDS: Final = 60.0
+"""How long a peer that had enough links is not dialled: some end within minutes."""
 
 FORGET_AFTER_FAILURES: Final = 6
 """Failures after which an address is forgotten (a minute's worth), unless the operator named it."""
@@ -91,8 +89,10 @@ class PeerTable:
         self.me = me
         self.max_links = max_links
         self.linked: set[NodeId] = set()
+        self._neighbours = Neighbours(me, max_links - max_links // 4)
         self._candidates: dict[Address, Candidate] = {}
         self._distrusted: dict[NodeId, float] = {}
+        self._turned_away: dict[NodeId, float] = {}
 
     # --- what others say ---------------------------------------------------------------------------
 
@@ -139,18 +139,27 @@ class PeerTable:
             for c in self._candidates.values()
             if c.via != "static" and not c.dialling and c.node_id not in self.linked
         ]
-        if not idle:
+        worst = max(idle, key=self._promise, default=None)
+        needed = candidate.via == "static" or candidate.node_id in self.linked
+        if worst is None or not (needed or self._promise(candidate) <= self._promise(worst)):
             return False
-        del self._candidates[max(idle, key=lambda c: (c.via == "exchange", c.failures)).address]
+        del self._candidates[worst.address]
         return True
+
+    def _promise(self, candidate: Candidate) -> tuple[bool, int, int]:
+        """The smaller, the better: who said it, failures, how near the node is."""
+        peer = candidate.node_id
+        rank = 1 << 64 if peer is None else self._neighbours.rank(peer)
+        return candidate.via == "exchange", candidate.failures, rank
 
     # --- dialling ------------------------------------------------------------------------------------
 
     def dials(self, now: float) -> list[Address]:
-        """Addresses to connect to now."""
-        due = [c for c in self._candidates.values() if c.retry_at <= now and self._wanted(c, now)]
-        due.sort(key=lambda candidate: candidate.retry_at)
-        chosen = due[: self._room()]
+        """Addresses to connect to now: what the operator named, then the nearest of those wanted."""
+        room = self._room()
+        due = [c for c in self._eligible(now, now) if c.retry_at <= now] if room else []
+        due.sort(key=lambda candidate: (candidate.via != "static", candidate.retry_at))
+        chosen = due[:room]
         for candidate in chosen:
             candidate.dialling, candidate.dialled_at = True, now
         return [candidate.address for candidate in chosen]
@@ -159,21 +168,31 @@ class PeerTable:
         """When `dials` should be asked again; infinity when only a change of the table brings work."""
         if self._room() == 0:
             return math.inf
-        ends = (until for until in self._distrusted.values() if until > now)
-        times = (c.retry_at for c in self._candidates.values() if self._wanted(c, now))
-        return min(min(times, default=math.inf), min(ends, default=math.inf))
+        times = [c.retry_at for c in self._eligible(now, math.inf)]
+        for untils in (self._distrusted, self._turned_away):
+            times += [until for until in untils.values() if until > now]
+        return min((time for time in times if time > now), default=math.inf)
 
     def _room(self) -> int:
         under_way = sum(candidate.dialling for candidate in self._candidates.values())
         return max(0, self.max_links - len(self.linked) - under_way)
 
-    def _wanted(self, candidate: Candidate, now: float) -> bool:
+    def _eligible(self, now: float, by: float) -> list[Candidate]:
+        """Candidates worth dialling by that time: wanted among all that can be had by then."""
+        open_to_us = [c for c in self._candidates.values() if self._may_dial(c, now)]
+        coming = {c.node_id for c in self._candidates.values() if c.dialling and c.node_id is not None}
+        known = self.linked | coming | {c.node_id for c in open_to_us if c.node_id and c.retry_at <= by}
+        wanted = self._neighbours.wanted(known)
+        self._neighbours.forget(known)
+        return [c for c in open_to_us if c.node_id is None or c.via == "static" or c.node_id in wanted]
+
+    def _may_dial(self, candidate: Candidate, now: float) -> bool:
         peer = candidate.node_id
-        return (
-            not candidate.dialling
-            and peer != self.me
-            and (peer is None or (peer not in self.linked and self.trusts(peer, now)))
-        )
+        if candidate.dialling or peer == self.me:
+            return False
+        if peer is None:
+            return True
+        return peer not in self.linked and self.trusts(peer, now) and self._turned_away.get(peer, now) <= now
 
     def failed(self, address: Address, now: float) -> None:
         """The address could not be reached, or no node of ours is there."""
@@ -203,9 +222,23 @@ class PeerTable:
             return "this is the node itself"
         if not self.trusts(peer, now):
             return "the peer is distrusted for now"
-        if peer not in self.linked and len(self.linked) >= ADMITTED_FOR_EACH_WANTED * self.max_links:
-            return f"{len(self.linked)} peers are enough"
         return None
+
+    def has_room(self, peer: NodeId) -> bool:
+        """Whether a link with this node would be one of at most max_links."""
+        return peer in self.linked or len(self.linked) < self.max_links
+
+    def spare(self, newcomer: NodeId, busy: Set[NodeId]) -> NodeId | None:
+        """The link to give up for one with `newcomer` when there is no room; `busy` are in use."""
+        named = {c.node_id for c in self._candidates.values() if c.via == "static" and c.node_id is not None}
+        known = self.linked | {newcomer} | {c.node_id for c in self._candidates.values() if c.node_id}
+        links = Links(frozenset(self.linked), named, busy, self._neighbours.wanted(known) | named)
+        return self._neighbours.spare(links, newcomer)
+
+    def turned_away(self, peer: NodeId, now: float) -> None:
+        """The peer has links enough: leave it alone for a while."""
+        self._turned_away = {node: until for node, until in self._turned_away.items() if until > now}
+        self._turned_away[peer] = now + TURNED_AWAY_SECONDS
 
     def link_up(self, peer: NodeId, address: Address | None, now: float) -> None:
         """There is a proven link with this node; `address` is where it listens, if anywhere."""
@@ -220,11 +253,12 @@ class PeerTable:
     def link_down(self, peer: NodeId, now: float, *, lasted: float) -> None:
         """The link is gone after so many seconds; its addresses are tried again, by the smaller id first.
 
-        A link that did not last is a failure: the peer may have more links than it wants.
+        A link that did not last is a failure, unless the peer had links enough.
         """
         self.linked.discard(peer)
+        blameless = lasted >= LASTING_SECONDS or self._turned_away.get(peer, now) > now
         for order, candidate in enumerate(self.addresses(peer)):
-            candidate.failures = 0 if lasted >= LASTING_SECONDS else candidate.failures + 1
+            candidate.failures = 0 if blameless else candidate.failures + 1
             wait = self._backoff(candidate.failures) + self._head_start(peer, order)
             candidate.retry_at = max(candidate.retry_at, now + wait)
 

@@ -36,6 +36,14 @@ class PeerLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerCompany:
+    """Those who take part with this peer and want chunks, sorted by id: who shares its uplink."""
+
+    peer: NodeId
+    nodes: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PeerHas:
     peer: NodeId
     bits: int
@@ -128,6 +136,7 @@ class Tick:
 Event = (
     PeerJoined
     | PeerLeft
+    | PeerCompany
     | PeerHas
     | PeerLost
     | PeerLease

@@ -9,6 +9,8 @@ fetches (nodes may differ about who is late) is open to whoever has nothing else
 A holder that still has such chunks, or that is the origin, spends its upload on them: what others have as
 well is asked of the others, and of the origin only once it has been waiting.
 
+All this holds where everybody is linked with everybody; for a peer that is linked with others see `partial`.
+
 A policy gives sets of chunks, best first; how many of them are ordered is decided by who calls it.
 `Picker` is what another policy has to offer.
 """
@@ -22,6 +24,7 @@ from typing import Final, Protocol
 from protocol.bits import minus, periodic
 from protocol.ids import NodeId
 from swarm.scheduler.aged import Aged
+from swarm.scheduler.partial import Partial
 from swarm.scheduler.peers import Peer, Peers
 
 OWN_SLICE_GRACE: Final = 1.0
@@ -133,6 +136,7 @@ class SliceFirst:
         self._relays: dict[NodeId, Relay] = {}
         self._waiting = Aged(OWN_SLICE_GRACE, now)
         self._left_over: dict[NodeId, Aged] = {}
+        self._partial = Partial(me, total, now)
 
     def start(self, view: View) -> int:
         """A place of this node's own, so that two nodes ask for different chunks first."""
@@ -141,6 +145,12 @@ class SliceFirst:
 
     def tiers(self, peer: Peer, view: View, now: float) -> Iterator[int]:
         """Own part of what only this peer has; parts of late nodes; what others have too, rarest first."""
+        if self._partial.applies(peer, view.present):
+            origin = peer.node == view.origin
+            yield from self._partial.tiers(
+                peer, view.want, view.peers, origin=origin, longest=view.longest, now=now
+            )
+            return
         self._deal(view)
         offered = view.want & peer.offers
         held = view.peers.held
@@ -223,6 +233,8 @@ class SliceFirst:
     def next_wake(self, now: float) -> float | None:
         """When the next node becomes late, or the next chunks have waited long."""
         times = [aged.next_wake() for aged in [self._waiting, *self._left_over.values()]]
+        if (left_over := self._partial.next_wake(now)) is not None:
+            times.append(left_over)
         for relay in self._relays.values():
             if relay.waiting_since is not None:
                 times.append(relay.waiting_since + relay.grace())

@@ -160,6 +160,10 @@ class Scheduler:
         self._desk.left(event.peer)
         return self._call_off(event.peer)
 
+    def _peer_company(self, event: ev.PeerCompany, now: float) -> list[Command]:
+        self._peers.add(event.peer).company = event.nodes
+        return []
+
     def _peer_has(self, event: ev.PeerHas, now: float) -> list[Command]:
         new = self._peers.gained(self._peers.add(event.peer), event.bits)
         self._lease.arrived(event.peer, event.bits, now)
@@ -469,6 +473,7 @@ class Scheduler:
 _HANDLERS: Final[dict[type[Event], Callable[[Scheduler, Any, float], list[Command]]]] = {
     ev.PeerJoined: Scheduler._peer_joined,
     ev.PeerLeft: Scheduler._peer_left,
+    ev.PeerCompany: Scheduler._peer_company,
     ev.PeerHas: Scheduler._peer_has,
     ev.PeerLost: Scheduler._peer_lost,
     ev.PeerLease: Scheduler._peer_lease,

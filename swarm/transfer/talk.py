@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protocol import bits as bitset
-from protocol.messages import Absent, Claims, Fetching, Have, HaveMap, Join, Lease, Leave, Lost
+from protocol.messages import Absent, Claims, Company, Fetching, Have, HaveMap, Join, Lease, Leave, Lost
 from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicEvent
 from swarm.scheduler import events as ev
 from swarm.transfer.claims import ClaimBook
@@ -32,6 +32,8 @@ def _translate(event: TopicEvent, book: ClaimBook, have: int, total: int) -> lis
             return [ev.PeerHas(peer, bits & bitset.everything(total))]
         case PeerMessage(peer, Have(_, ranges)):
             return [ev.PeerHas(peer, bitset.from_ranges(ranges, total))]
+        case PeerMessage(peer, Company(_, nodes)):
+            return [ev.PeerCompany(peer, tuple(sorted(set(nodes))))]
         case PeerMessage(peer, Lost(_, ranges)):
             return [ev.PeerLost(peer, bitset.from_ranges(ranges, total))]
         case PeerMessage(peer, Fetching(_, ranges)):
