@@ -174,25 +174,23 @@ class PeerTable:
         return min((time for time in times if time > now), default=math.inf)
 
     def _room(self) -> int:
-        under_way = sum(candidate.dialling for candidate in self._candidates.values())
+        under_way = sum([candidate.dialling for candidate in self._candidates.values()])
         return max(0, self.max_links - len(self.linked) - under_way)
 
     def _eligible(self, now: float, by: float) -> list[Candidate]:
         """Candidates worth dialling by that time: wanted among all that can be had by then."""
-        open_to_us = [c for c in self._candidates.values() if self._may_dial(c, now)]
-        coming = {c.node_id for c in self._candidates.values() if c.dialling and c.node_id is not None}
-        known = self.linked | coming | {c.node_id for c in open_to_us if c.node_id and c.retry_at <= by}
-        wanted = self._neighbours.wanted(known)
-        self._neighbours.forget(known)
-        return [c for c in open_to_us if c.node_id is None or c.via == "static" or c.node_id in wanted]
+        barred = {self.me} | self.linked
+        for untils in (self._distrusted, self._turned_away):
+            barred.update(peer for peer, until in untils.items() if until > now)
+        candidates = self._candidates.values()
+        idle = [c for c in candidates if not c.dialling and c.node_id not in barred]
+        coming = {c.node_id for c in candidates if c.dialling and c.node_id}
+        wanted = self._wanted(self.linked | coming | {c.node_id for c in idle if c.node_id and c.retry_at <= by})
+        return [c for c in idle if c.node_id is None or c.via == "static" or c.node_id in wanted]
 
-    def _may_dial(self, candidate: Candidate, now: float) -> bool:
-        peer = candidate.node_id
-        if candidate.dialling or peer == self.me:
-            return False
-        if peer is None:
-            return True
-        return peer not in self.linked and self.trusts(peer, now) and self._turned_away.get(peer, now) <= now
+    def _wanted(self, known: Set[NodeId]) -> Set[NodeId]:
+        self._neighbours.forget(known)
+        return self._neighbours.wanted(known)
 
     def failed(self, address: Address, now: float) -> None:
         """The address could not be reached, or no node of ours is there."""

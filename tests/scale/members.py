@@ -27,8 +27,8 @@ CONNECT_TRIPS: Final = 3
 
 BYE_BYTES: Final = wire_bytes(Bye(ENOUGH))
 
-LOOK_SECONDS: Final = 0.05
-"""Sightings that come within so long are looked at together, to be simulated sooner."""
+LOOK_SECONDS: Final = 0.02
+"""Changes that come within so long are looked at together, to be simulated sooner."""
 
 
 def address_of(number: int) -> Address:
@@ -63,7 +63,7 @@ class Members:
         """Discovery tells `node` of `other`."""
         if node.alive:
             self._tables[node.id].sighting(other.id, [self._addresses[other.id]], via, self._clock.now)
-            self._set_alarm(node, self._clock.now + LOOK_SECONDS)
+            self._look(node)
 
     # --- dialling -------------------------------------------------------------------------------
 
@@ -75,6 +75,10 @@ class Members:
         for address in table.dials(now):
             self._clock.after(CONNECT_TRIPS * self._world.latency, self._connected, node, address)
         self._set_alarm(node, table.next_dial(now))
+
+    def _look(self, node: Node) -> None:
+        """The table changed: what it asks for now is done soon."""
+        self._set_alarm(node, self._clock.now + LOOK_SECONDS)
 
     def _set_alarm(self, node: Node, due: float) -> None:
         if due < self._alarms.get(node.id, math.inf):
@@ -94,13 +98,13 @@ class Members:
         table, other = self._tables[node.id], self._at[address]
         if not other.alive:
             table.failed(address, now)
-            self._dial(node)
+            self._look(node)
             return
         table.reached(address, other.id, now)
         node.tally.add("handshake", HANDSHAKE_BYTES)
         if other.id not in node.links:
             self._meet(node, other)
-        self._dial(node)
+        self._look(node)
 
     def _meet(self, node: Node, other: Node) -> None:
         """A handshake succeeded: both sides let the other in, or `other` says goodbye."""
@@ -120,7 +124,7 @@ class Members:
             self._introduce(one, two, both=True)
         node.link_up(other)
         other.link_up(node)
-        self._dial(other)
+        self._look(other)
 
     def _make_room(self, node: Node, newcomer: Node) -> bool:
         """Whether `node` has room for one more, having said goodbye to another perhaps."""
@@ -149,7 +153,7 @@ class Members:
             if link is not None:
                 self._tables[one.id].link_down(two.id, now, lasted=now - link.since)
                 one.link_down(two.id)
-                self._dial(one)
+                self._look(one)
 
     # --- what peers tell of one another ---------------------------------------------------------
 
@@ -176,4 +180,4 @@ class Members:
             table, now = self._tables[target.id], self._clock.now
             for other in known:
                 table.sighting(other.id, [self._addresses[other.id]], "exchange", now)
-            self._set_alarm(target, now + LOOK_SECONDS)
+            self._look(target)
