@@ -1,7 +1,9 @@
 """What each field of a message may hold: one rule for a name, in whichever message it occurs.
 
 A rule takes the value of a field and raises BadMessage when it is not of that form. Rules run in the
-constructors of `messages`, so they hold for what we are about to say as well as for what a peer said.
+constructors of `messages`, so they hold for what we are about to say as well as for what a peer said. They
+look at the type of every value there is in a field: whatever keeps them has an encoding. The lists of the
+messages that travel with every chunk have rules of their own, others are put together.
 """
 
 from __future__ import annotations
@@ -90,16 +92,6 @@ def record(*rules: Rule) -> Rule:
     return rule
 
 
-def optional(inner: Rule) -> Rule:
-    """None, or what keeps the rule `inner`."""
-
-    def rule(value: object) -> None:
-        if value is not None:
-            inner(value)
-
-    return rule
-
-
 def flag(value: object) -> None:
     """True or False."""
     if type(value) is not bool:
@@ -107,14 +99,51 @@ def flag(value: object) -> None:
 
 
 def ranges(value: object) -> None:
-    """Spans (first, count) of chunk numbers, ascending and not touching."""
-    _spans(value)
-    assert isinstance(value, tuple)
+    """At most MAX_RANGES spans (first, count) of chunk numbers, ascending and not touching."""
+    if type(value) is not tuple or len(value) > MAX_RANGES:
+        raise BadMessage(f"not a list of 0 to {MAX_RANGES}")
     end = -1
-    for first, count in value:
-        if first <= end or count == 0 or first + count > MAX_CHUNKS:
+    for span in value:
+        if type(span) is not tuple or list(map(type, span)) != [int, int]:
+            raise BadMessage("not a span of two numbers")
+        first, count = span
+        if first <= end or count <= 0 or first + count > MAX_CHUNKS:
             raise BadMessage("ranges that are empty, touch, descend, or end beyond the last chunk")
         end = first + count
+
+
+def digests(value: object) -> None:
+    """1 to MAX_CLAIMED_DIGESTS digests."""
+    if type(value) is not tuple or not 1 <= len(value) <= MAX_CLAIMED_DIGESTS:
+        raise BadMessage(f"not a list of 1 to {MAX_CLAIMED_DIGESTS}")
+    if set(map(type, value)) != {bytes} or set(map(len, value)) != {ID_LENGTH}:
+        raise BadMessage(f"not {ID_LENGTH} bytes each")
+
+
+def items(value: object) -> None:
+    """At most MAX_PIECES pairs of a chunk and the digest it is to have, or None."""
+    if type(value) is not tuple or len(value) > MAX_PIECES:
+        raise BadMessage(f"not a list of 0 to {MAX_PIECES}")
+    for item in value:
+        if type(item) is not tuple or len(item) != 2:
+            raise BadMessage("not a list of 2 fields")
+        chunk, digest = item
+        if type(chunk) is not int or not 0 <= chunk < MAX_CHUNKS:
+            raise BadMessage(f"not a number from 0 to {MAX_CHUNKS - 1}")
+        if digest is not None and (type(digest) is not bytes or len(digest) != ID_LENGTH):
+            raise BadMessage(f"not {ID_LENGTH} bytes")
+
+
+def pieces(value: object) -> None:
+    """1 to MAX_PIECES triples of a chunk, an offset in it and a length."""
+    if type(value) is not tuple or not 1 <= len(value) <= MAX_PIECES:
+        raise BadMessage(f"not a list of 1 to {MAX_PIECES}")
+    for piece in value:
+        if type(piece) is not tuple or list(map(type, piece)) != [int, int, int]:
+            raise BadMessage("not a piece of three numbers")
+        chunk, offset, length = piece
+        if not (0 <= chunk < MAX_CHUNKS and 0 <= offset <= LARGEST_CHUNK and 0 <= length <= LARGEST_CHUNK):
+            raise BadMessage("a piece beyond the last chunk or the end of any chunk")
 
 
 def payload(value: object) -> None:
@@ -128,8 +157,6 @@ def payload(value: object) -> None:
 
 identifier: Final = raw(ID_LENGTH, ID_LENGTH)
 _chunk: Final = number(MAX_CHUNKS - 1)
-_length: Final = number(LARGEST_CHUNK)
-_spans: Final = sequence(0, MAX_RANGES, record(_chunk, number(MAX_CHUNKS)))
 _addresses: Final = sequence(0, MAX_ADDRESSES, text(MAX_ADDRESS))
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
@@ -143,7 +170,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "first": _chunk,
         "bits": raw(0, MAX_MAP_BYTES),
         "ranges": ranges,
-        "digests": sequence(1, MAX_CLAIMED_DIGESTS, identifier),
+        "digests": digests,
         "whole": flag,
         "public_key": raw(32, 32),
         "signature": raw(64, 64),
@@ -157,8 +184,8 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "commit": text(MAX_NAME),
         "reason": text(MAX_NAME),
         "nodes": sequence(0, MAX_COMPANY, identifier),
-        "items": sequence(0, MAX_PIECES, record(_chunk, optional(identifier))),
-        "pieces": sequence(1, MAX_PIECES, record(_chunk, _length, _length)),
+        "items": items,
+        "pieces": pieces,
         "offset": number(MAX_MANIFEST),
         "size": number(MAX_MANIFEST),
         "payload": payload,

@@ -47,10 +47,6 @@ FAULT_SECONDS: Final = 60.0
 """How long a peer that broke the protocol is left alone: a bug of another version will not go away soon,
 a damaged byte is not worth more."""
 
-HAVE_SECONDS_PER_PEER: Final = 0.0005
-"""Pause between two rounds of Have for each link: a node then sends at most 2000 of them a second,
-however many peers it has, and with eight peers tells of a chunk within 4 ms."""
-
 LOOKUP_SECONDS: Final = 2.0
 """How long peers have for an answer to a Lookup: it is one look into a database."""
 
@@ -111,8 +107,6 @@ class Exchange:
         self._lookups = Lookups()
         self._usage = Usage()
         self._shaking = 0
-        self._haves_waiting = trio.lowlevel.ParkingLot()
-        self._have_news = False
 
     # --- running -------------------------------------------------------------------------------------
 
@@ -130,7 +124,6 @@ class Exchange:
                 refused = error
             else:
                 nursery.start_soon(self._sessions.dial_candidates)
-                nursery.start_soon(self._send_haves)
                 nursery.start_soon(self._companies.run)
                 task_status.started(self.port)
         if refused is not None:
@@ -168,15 +161,6 @@ class Exchange:
             await self._bulks.accepted(link)
         else:
             await link.close()
-
-    async def _send_haves(self) -> None:
-        while True:
-            if not self._have_news:
-                await self._haves_waiting.park()
-            self._have_news = False
-            for topic in self._topics.values():
-                topic.flush()
-            await trio.sleep(HAVE_SECONDS_PER_PEER * len(self._sessions.current))
 
     # --- what discovery, users and transfers do --------------------------------------------------------
 
@@ -218,7 +202,6 @@ class Exchange:
         try:
             yield joined
         finally:
-            joined.flush()
             del self._topics[topic]
             joined.close()
             for session in self._sessions.current.values():
@@ -325,10 +308,6 @@ class Exchange:
                 session.tell(topic, message)
         elif peer in self._sessions.current:
             self._sessions.current[peer].link.post(message)
-
-    def haves_wait(self) -> None:
-        self._have_news = True
-        self._haves_waiting.unpark_all()
 
     async def bulk(self, peer: NodeId) -> BulkLink:
         return await self._bulks.get(peer)

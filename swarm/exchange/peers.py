@@ -185,7 +185,9 @@ class PeerTable:
         candidates = self._candidates.values()
         idle = [c for c in candidates if not c.dialling and c.node_id not in barred]
         coming = {c.node_id for c in candidates if c.dialling and c.node_id}
-        wanted = self._wanted(self.linked | coming | {c.node_id for c in idle if c.node_id and c.retry_at <= by})
+        wanted = self._wanted(
+            self.linked | coming | {c.node_id for c in idle if c.node_id and c.retry_at <= by}
+        )
         return [c for c in idle if c.node_id is None or c.via == "static" or c.node_id in wanted]
 
     def _wanted(self, known: Set[NodeId]) -> Set[NodeId]:

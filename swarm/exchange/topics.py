@@ -1,9 +1,4 @@
-"""One transfer's part in a topic: what peers say of it, what this node says, and each peer as a source.
-
-Haves are gathered for a moment and then sent as one message a peer: a fast node would otherwise spend
-its time on telling everybody about every chunk. Everything else is sent at once, after the Haves that
-were said before it.
-"""
+"""One transfer's part in a topic: what peers say of it, what this node says, and each peer as a source."""
 
 from __future__ import annotations
 
@@ -15,10 +10,9 @@ import trio
 
 from protocol.ids import ChunkDigest, NodeId, SnapshotKey, to_text
 from protocol.manifest import Layout
-from protocol.messages import Absent, Have, Join, Leave, NeedClaims
+from protocol.messages import Absent, Join, Leave, NeedClaims
 from swarm.exchange.bulk import BulkLink
 from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicEvent, TopicMessage
-from swarm.exchange.spans import sendable_spans
 from swarm.sources.interface import Deliver, Source, SourceFailed
 
 EVENTS_ROOM: Final = 512
@@ -37,10 +31,6 @@ class Links(Protocol):
 
     def tell(self, topic: SnapshotKey, message: Sayable, peer: NodeId | None) -> None:
         """Send this to one peer, or to all that want to hear of the topic."""
-        ...
-
-    def haves_wait(self) -> None:
-        """There is something for `Topic.flush` to send soon."""
         ...
 
     async def bulk(self, peer: NodeId) -> BulkLink:
@@ -100,29 +90,16 @@ class Topic:
         self.linked = linked
         self._links = links
         self._digest_of = digest_of
-        self._fresh: set[int] = set()
         self._present: set[NodeId] = set()
         self._events, self.events = trio.open_memory_channel[TopicEvent](float("inf"))
 
     def say(self, message: Sayable, peer: NodeId | None = None) -> None:
         """Tell one peer, or every peer that takes part. Never blocks; a peer that does not read is cut."""
-        if peer is None and isinstance(message, Have):
-            for first, count in message.ranges:
-                self._fresh.update(range(first, first + count))
-            self._links.haves_wait()
-            return
-        self.flush()
         self._links.tell(self.key, message, peer)
 
     def source(self, peer: NodeId) -> PeerSource:
         """This peer as a source of chunks of this topic."""
         return PeerSource(self._links, self.key, peer, self._digest_of)
-
-    def flush(self) -> None:
-        """Send the Haves said since the last time."""
-        fresh, self._fresh = self._fresh, set()
-        for ranges in sendable_spans(fresh):
-            self._links.tell(self.key, Have(self.key, ranges), None)
 
     async def hear(self, event: PeerMessage) -> None:
         """Pass a message on to the transfer, once it has caught up a little."""

@@ -45,6 +45,11 @@ class ClaimsDesk:
         """An origin will send attestations for these without being asked."""
         self._announced |= bits
 
+    @property
+    def expected(self) -> int:
+        """What an origin said it will send attestations for."""
+        return self._announced
+
     def left(self, peer: NodeId) -> None:
         """Expect nothing more of a peer."""
         for known in (self._asked, self._silent, self._mute):

@@ -30,6 +30,8 @@ def duplicates(
 
     paces, overdue: of the sources that owe something. last: everything that is missing is on order.
     """
+    if not (overdue or last):
+        return 0
     singly = orders.bits ^ orders.doubled
     candidates = allowed & peer.offers & singly
     if not candidates:

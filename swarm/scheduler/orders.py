@@ -15,11 +15,15 @@ from protocol.ids import NodeId
 
 @dataclass(slots=True, eq=False)
 class Order:
-    """What is still to come of one Fetch: chunk number to length in bytes, in the order asked for."""
+    """What is still to come of one Fetch: chunk number to length in bytes, in the order asked for.
+
+    longest: length in bytes of the longest chunk that was asked for.
+    """
 
     number: int
     source: NodeId
     pending: dict[int, int] = field(default_factory=dict)
+    longest: int = 0
 
 
 class Orders:
@@ -37,7 +41,7 @@ class Orders:
     def place(self, source: NodeId, chunks: dict[int, int]) -> Order:
         """A new order for these chunks (number to length)."""
         self._last += 1
-        order = Order(self._last, source, dict(chunks))
+        order = Order(self._last, source, dict(chunks), max(chunks.values(), default=0))
         self._by_number[order.number] = order
         self._by_source.setdefault(source, {})[order.number] = order
         self._owed[source] = self.owed(source) + sum(chunks.values())
@@ -56,9 +60,18 @@ class Orders:
         """The orders that are out to a source, oldest first."""
         return list(self._by_source.get(source, {}).values())
 
+    def count(self, source: NodeId) -> int:
+        """How many orders are out to a source."""
+        return len(self._by_source.get(source, ()))
+
     def sources(self) -> list[NodeId]:
         """Everybody who owes something."""
         return list(self._by_source)
+
+    @property
+    def busy(self) -> int:
+        """How many sources owe something."""
+        return len(self._by_source)
 
     def owed(self, source: NodeId) -> int:
         """Bytes outstanding from a source."""
@@ -69,8 +82,8 @@ class Orders:
         return {chunk: length for order in self.of(source) for chunk, length in order.pending.items()}
 
     def longest(self, source: NodeId) -> int:
-        """Length in bytes of the longest chunk a source owes."""
-        return max((max(order.pending.values()) for order in self.of(source)), default=0)
+        """Length in bytes of the longest chunk in the orders that are out to a source."""
+        return max([order.longest for order in self._by_source.get(source, {}).values()], default=0)
 
     def holding(self, chunk: int) -> list[Order]:
         """The orders in which this chunk is pending."""
@@ -80,17 +93,23 @@ class Orders:
         """These chunks are pending in this order no longer; returns those that were, as bits."""
         gone = [chunk for chunk in chunks if chunk in order.pending]
         for chunk in gone:
-            self._owed[order.source] -= order.pending.pop(chunk)
-            others = self._by_chunk[chunk]
-            others.remove(order)
-            if not others:
-                del self._by_chunk[chunk]
-                self.bits ^= single(chunk)
-            elif len(others) == 1:
-                self.doubled ^= single(chunk)
+            self.settle_one(order, chunk)
+        return from_members(gone)
+
+    def settle_one(self, order: Order, chunk: int) -> int:
+        """This chunk, which is pending in this order, is so no longer; returns its length."""
+        length = order.pending.pop(chunk)
+        self._owed[order.source] -= length
+        others = self._by_chunk[chunk]
+        others.remove(order)
+        if not others:
+            del self._by_chunk[chunk]
+            self.bits ^= single(chunk)
+        elif len(others) == 1:
+            self.doubled ^= single(chunk)
         if not order.pending:
             self._forget(order)
-        return from_members(gone)
+        return length
 
     def settle_bits(self, order: Order, bits: int) -> int:
         """`settle` for a set."""

@@ -170,7 +170,7 @@ class SliceFirst:
 
     def _deal(self, view: View) -> None:
         """Deal the chunks out anew when other nodes take part than last time."""
-        if view.present == self._present:
+        if view.present is self._present or view.present == self._present:
             return
         self._present = view.present
         count = len(view.present)

@@ -11,7 +11,8 @@ window or for its turn, or a matter for the origin. While anything is missing a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Set
 from typing import Any, Final
 
 from protocol.bits import everything, from_members, members, minus, single
@@ -26,24 +27,16 @@ from swarm.scheduler.lease import LEASE_SAY_SECONDS, Lease, Situation, State
 from swarm.scheduler.orders import Order, Orders
 from swarm.scheduler.peers import Peer, Peers
 from swarm.scheduler.picker import Picker, SliceFirst, View
-from swarm.scheduler.spans import next_span, parallel, span_bytes
 from swarm.scheduler.stuck import StuckClock
-from swarm.scheduler.windows import Crowd, Pace
+from swarm.scheduler.upstream import UpstreamRecord
+from swarm.scheduler.windows import HEDGE_MIN_SECONDS, Crowd, Pace
 
-UPSTREAM_STALL_SECONDS: Final = 30.0
-"""Upstreams are watched where they are spoken to; this is for one that hangs all the same."""
-
-UPSTREAM_ATTEMPTS: Final = 3
-"""Orders upstream that may fail in a row before the lease is given up."""
-
-UPSTREAM_PAUSE_SECONDS: Final = 0.5
-"""From a failed order upstream to the next, doubled for each in a row."""
-
-SWEEP_SECONDS: Final = 0.02
+SWEEP_SECONDS: Final = 0.05
 """Chunks and news of chunks come by the thousand a second. Each is followed up at once, with the source it
-is about; everything else (other sources, clocks, hedges, questions) is looked at so often at most."""
+is about; everything else (other sources, clocks, hedges, questions) is looked at so often at most: a fifth
+of what a source has outstanding (PIPELINE_SECONDS), a tenth of the patience of a hedge."""
 
-FREQUENT: Final = (ev.Stored, ev.PeerHas, ev.Vouched)
+FREQUENT: Final = frozenset([ev.Stored, ev.PeerHas, ev.Vouched])
 """The events that come by the thousand."""
 
 MAX_PICKS: Final = 4 * MAX_PIECES
@@ -52,9 +45,8 @@ MAX_PICKS: Final = 4 * MAX_PIECES
 IDLE_SECONDS: Final = 1.0
 """Longest time without a step while something is missing."""
 
-HOPELESS_BREAKDOWNS: Final = 2
-"""Times that upstream may be given up without a chunk in between until it no longer counts as a source
-that something is to be had from; it is tried again all the same, for as long as somebody waits."""
+Clocks = Mapping[NodeId, tuple[float, float]]
+"""Source to the times at which it is overdue and at which it counts as stopped."""
 
 
 class Scheduler:
@@ -88,17 +80,13 @@ class Scheduler:
         self._picker: Picker = picker or SliceFirst(me, lengths.total, now)
         self._desk = ClaimsDesk(now)
         self._stuck = StuckClock(now)
-        self._upstream_pace = Pace(UPSTREAM_STALL_SECONDS)
         self._crowd = Crowd()
-        self._upstream_start = int.from_bytes(me[:8], "big") % max(lengths.total, 1)
-        self._upstream_failures = 0
-        self._breakdowns = 0
-        self._upstream_pause = now
-        self._fetched = 0
+        self._record = UpstreamRecord(me, lengths, self._longest, now)
         self._said_at = now
         self._complete = True
         self._touched: set[NodeId] = set()
         self._swept_at = now - SWEEP_SECONDS
+        self._sweep_due = now
         self._armed: float | None = None
         self._present: tuple[NodeId, ...] = (me,)
 
@@ -121,21 +109,31 @@ class Scheduler:
     def step(self, event: Event, now: float) -> list[Command]:
         """What is to be done after this event, in this order."""
         self._touched.clear()
-        commands: list[Command] = list(_HANDLERS[type(event)](self, event, now))
-        sweep_at = self._swept_at + SWEEP_SECONDS
-        if isinstance(event, FREQUENT) and now < sweep_at and self.missing:
+        kind = type(event)
+        if kind in FREQUENT:
+            self._sweep_due = min(self._sweep_due, self._swept_at + SWEEP_SECONDS)
+        elif kind is not ev.Tick:
+            self._sweep_due = now
+        commands = _HANDLERS[kind](self, event, now)
+        if now < self._sweep_due and self.missing:
             commands += self._order_upstream(now)
             commands += self._order_from_touched(now)
-            commands += self._arm(sweep_at, now)
+            commands += self._arm(self._sweep_due, now)
             return commands
+        return commands + self._sweep(now)
+
+    def _sweep(self, now: float) -> list[Command]:
+        """Look at everything."""
         self._swept_at = now
+        self._sweep_due = math.inf
         self._peers.wake(now)
-        self._crowd.busy(len(self._orders.sources()), now)
-        commands += self._give_up_stalled(now)
+        self._crowd.busy(self._orders.busy, now)
+        clocks = self._clocks()
+        commands = self._give_up_stalled(clocks, now)
         commands += self._follow_lease(now)
         commands += self._order_upstream(now)
-        commands += self._order_from_all(now)
-        commands += self._finish(now)
+        commands += self._order_from_all(clocks, now)
+        commands += self._finish(clocks, now)
         return commands
 
     # --- events: peers --------------------------------------------------------------------------
@@ -150,7 +148,7 @@ class Scheduler:
             return []
         under_way = from_members(self._orders.pending(UPSTREAM))
         self._said_at = now
-        said: list[Command] = [ev.SayLease(True, self._fetched)]
+        said: list[Command] = [ev.SayLease(True, self._record.fetched)]
         return [*said, ev.SayFetching(under_way)] if under_way else said
 
     def _peer_left(self, event: ev.PeerLeft, now: float) -> list[Command]:
@@ -169,6 +167,8 @@ class Scheduler:
         self._lease.arrived(event.peer, event.bits, now)
         self._picker.arrived(event.peer, new, now)
         self._touched.add(event.peer)
+        if minus(minus(new & self.missing, self._vouched), self._desk.expected):
+            self._sweep_due = now
         return []
 
     def _peer_lost(self, event: ev.PeerLost, now: float) -> list[Command]:
@@ -205,18 +205,16 @@ class Scheduler:
 
     def _stored(self, event: ev.Stored, now: float) -> list[Command]:
         self._have |= single(event.chunk)
-        length = self._layout.length(event.chunk)
         self._stuck.moved(now)
         self._touched.add(event.source)
         if event.source == UPSTREAM:
-            self._fetched += length
-            self._upstream_failures = self._breakdowns = 0
+            self._record.came(self._layout.length(event.chunk))
             self._lease.works()
         elif (peer := self._peers.get(event.source)) is not None:
             peer.failures = 0
         commands: list[Command] = []
         for order in self._orders.holding(event.chunk):
-            self._orders.settle(order, (event.chunk,))
+            length = self._orders.settle_one(order, event.chunk)
             if order.source == event.source:
                 self._pace(order.source).arrived(length, now)
                 self._crowd.arrived(length, now)
@@ -230,7 +228,7 @@ class Scheduler:
         if order is not None:
             self._orders.settle_bits(order, event.bits)
         if event.source == UPSTREAM:
-            return self._upstream_failed(event.lasting, now)
+            return self._give_up_upstream(now) if self._record.failed(event.lasting, now) else []
         peer = self._peers.get(event.source)
         if peer is None:
             return []
@@ -240,20 +238,12 @@ class Scheduler:
         self._peers.distrust(peer, now)
         return self._call_off(event.source)
 
-    def _upstream_failed(self, lasting: bool, now: float) -> list[Command]:
-        self._upstream_pause = now + UPSTREAM_PAUSE_SECONDS * 2**self._upstream_failures
-        self._upstream_failures += 1
-        if not lasting and self._upstream_failures < UPSTREAM_ATTEMPTS:
-            return []
-        return self._give_up_upstream(now)
-
     def _give_up_upstream(self, now: float) -> list[Command]:
         announced = self._lease.held or self._lease.may_fetch
-        self._upstream_failures = 0
-        self._breakdowns += 1
+        self._record.broke()
         self._lease.broke(now)
         called_off = self._call_off(UPSTREAM)
-        return [*called_off, ev.SayLease(False, self._fetched)] if announced else called_off
+        return [*called_off, ev.SayLease(False, self._record.fetched)] if announced else called_off
 
     def _discards(self, event: ev.Discarded, now: float) -> list[Command]:
         self._have = minus(self._have, event.bits)
@@ -264,7 +254,7 @@ class Scheduler:
     def _upstream(self, event: ev.Upstream, now: float) -> list[Command]:
         if event.usable and not self._usable:
             self._lease.works()
-            self._upstream_pause = now
+            self._record.works_again(now)
         self._usable = event.usable
         return []
 
@@ -276,7 +266,7 @@ class Scheduler:
 
     def _pace(self, source: NodeId) -> Pace:
         if source == UPSTREAM:
-            return self._upstream_pace
+            return self._record.pace
         return self._peers.add(source).pace
 
     def _call_off(self, source: NodeId, bits: int | None = None) -> list[Command]:
@@ -288,12 +278,19 @@ class Scheduler:
                 commands.append(ev.Cancel(order.number, gone))
         return commands
 
-    def _give_up_stalled(self, now: float) -> list[Command]:
+    def _clocks(self) -> Clocks:
+        """Those of each source that owes something."""
+        clocks = {}
+        for source in self._orders.sources():
+            pace, longest = self._pace(source), self._orders.longest(source)
+            clocks[source] = pace.overdue_at(longest, self._crowd), pace.stalled_at(longest, self._crowd)
+        return clocks
+
+    def _give_up_stalled(self, clocks: Clocks, now: float) -> list[Command]:
         """Leave sources that have stopped, and do not count on peers that never name what they have."""
         commands: list[Command] = []
-        for source in self._orders.sources():
-            pace = self._pace(source)
-            if now < pace.stalled_at(self._orders.longest(source), self._crowd):
+        for source, (_, stalled_at) in clocks.items():
+            if now < stalled_at:
                 continue
             if source == UPSTREAM:
                 commands += self._give_up_upstream(now)
@@ -320,68 +317,65 @@ class Scheduler:
         if not changed and not (held and now >= self._said_at + LEASE_SAY_SECONDS):
             return []
         self._said_at = now
-        return [ev.SayLease(held, self._fetched)]
+        return [ev.SayLease(held, self._record.fetched)]
 
     def _order_upstream(self, now: float) -> list[Command]:
-        pace = self._upstream_pace
-        slots = parallel(pace) - len(self._orders.of(UPSTREAM))
-        if not self._lease.may_fetch or now < self._upstream_pause or slots <= 0:
+        if not self._lease.may_fetch or now < self._record.paused_until:
             return []
         commands: list[Command] = []
-        needed = self._for_upstream(now)
-        for _ in range(slots):
-            if not needed:
-                break
-            budget = span_bytes(pace, needed.bit_count() * self._longest)
-            chunks = next_span(self._layout, needed, self._upstream_start, budget)
+        for chunks in self._record.spans(self._for_upstream(now), self._orders.count(UPSTREAM)):
             commands.append(ev.SayFetching(from_members(chunks)))
             commands += self._place(UPSTREAM, chunks, now)
-            needed = minus(needed, from_members(chunks))
         return commands
 
     def _place(self, source: NodeId, chunks: dict[int, int], now: float) -> list[Command]:
         """Order these chunks, in as many Fetches as it takes."""
         if not self._orders.owed(source):
             self._pace(source).started(now)
-        items = list(chunks.items())
-        parts = [dict(items[at : at + MAX_PIECES]) for at in range(0, len(items), MAX_PIECES)]
+        parts = [chunks]
+        if len(chunks) > MAX_PIECES:
+            items = list(chunks.items())
+            parts = [dict(items[at : at + MAX_PIECES]) for at in range(0, len(items), MAX_PIECES)]
         orders: list[Order] = [self._orders.place(source, part) for part in parts]
-        self._crowd.busy(len(self._orders.sources()), now)
+        self._crowd.busy(self._orders.busy, now)
         return [ev.Fetch(order.number, source, tuple(order.pending)) for order in orders]
 
     def _order_from_touched(self, now: float) -> list[Command]:
         """Fill the windows of the peers that the event was about."""
-        touched = [peer for peer in map(self._peers.get, sorted(self._touched)) if peer is not None]
-        return [
-            command for peer in touched for command in self._place_from(peer, self._choose(peer, now), now)
-        ]
+        commands: list[Command] = []
+        for node in sorted(self._touched):
+            peer = self._peers.get(node)
+            room = self._room(peer) if peer is not None else 0
+            if peer is not None and room and (chosen := self._choose(peer, room, now)):
+                commands += self._place(node, chosen, now)
+        return commands
 
-    def _order_from_all(self, now: float) -> list[Command]:
+    def _order_from_all(self, clocks: Clocks, now: float) -> list[Command]:
         """Fill the windows of all peers, if need be with what is on order elsewhere; ask for digests."""
-        if not self.missing:
+        missing = self.missing
+        if not missing:
             return []
         commands: list[Command] = []
-        overdue = self._overdue(now)
+        overdue = {source for source, (overdue_at, _) in clocks.items() if now >= overdue_at}
         for peer in self._peers:
-            chosen = self._choose(peer, now) or self._choose_again(peer, overdue)
-            commands += self._place_from(peer, chosen, now)
-        lacking = minus(self.missing & self._peers.held[0], self._vouched)
+            if room := self._room(peer):
+                chosen = self._choose(peer, room, now) or self._choose_again(peer, room, overdue)
+                commands += self._place(peer.node, chosen, now) if chosen else []
+        lacking = minus(missing & self._peers.held[0], self._vouched)
         return [*commands, *self._desk.ask(self._peers, lacking, now)]
-
-    def _place_from(self, peer: Peer, chosen: dict[int, int], now: float) -> list[Command]:
-        return self._place(peer.node, chosen, now) if chosen else []
 
     def _room(self, peer: Peer) -> int:
         """Bytes that may be ordered from a peer; nothing until at least half of its window is free."""
+        if not peer.offers:
+            return 0
         window = peer.pace.window(self._longest)
         room = window - self._orders.owed(peer.node)
         return room if 2 * room >= window else 0
 
-    def _choose(self, peer: Peer, now: float) -> dict[int, int]:
+    def _choose(self, peer: Peer, room: int, now: float) -> dict[int, int]:
         """What to order from a peer, as its window and the policy have it: chunk number to length."""
         chosen: dict[int, int] = {}
-        room = self._room(peer)
-        want = minus(self.missing & self._vouched, self._orders.bits) if room and peer.offers else 0
+        want = minus(self.missing & self._vouched, self._orders.bits)
         if want & peer.offers:
             view = View(self._peers, want, self._present, self._lease.origin(now), self._longest)
             start = self._picker.start(view)
@@ -389,23 +383,13 @@ class Scheduler:
                 room = self._take(tier, start, room, chosen)
         return chosen
 
-    def _overdue(self, now: float) -> frozenset[NodeId]:
-        """The sources that are later than their history explains."""
-        sources = self._orders.sources()
-        return frozenset(
-            source
-            for source in sources
-            if now >= self._pace(source).overdue_at(self._orders.longest(source), self._crowd)
-        )
-
-    def _choose_again(self, peer: Peer, overdue: frozenset[NodeId]) -> dict[int, int]:
-        """What to order from a peer though it is on order elsewhere."""
+    def _choose_again(self, peer: Peer, room: int, overdue: Set[NodeId]) -> dict[int, int]:
+        """What to order from a peer though it is on order elsewhere; `overdue`: sources that are late."""
         chosen: dict[int, int] = {}
-        room = self._room(peer)
-        allowed = self._orders.bits & self._vouched & peer.offers if room else 0
-        if allowed:
+        last = not minus(self.missing, self._orders.bits)
+        if overdue or last:
+            allowed = self._orders.bits & self._vouched & peer.offers
             paces = {source: self._pace(source) for source in self._orders.sources()}
-            last = not minus(self.missing, self._orders.bits)
             again = duplicates(peer, allowed, self._orders, paces, overdue, last=last)
             self._take(again, 0, room, chosen)
         return chosen
@@ -426,7 +410,7 @@ class Scheduler:
             room -= length
         return room
 
-    def _finish(self, now: float) -> list[Command]:
+    def _finish(self, clocks: Clocks, now: float) -> list[Command]:
         """Say that all is there or that nothing can be had, and when to go on."""
         missing = self.missing
         if not missing:
@@ -434,17 +418,17 @@ class Scheduler:
             self._complete = True
             return said
         commands: list[Command] = []
-        hopeful = self._breakdowns < HOPELESS_BREAKDOWNS
-        ordered = [source for source in self._orders.sources() if hopeful or source != UPSTREAM]
+        hopeful = self._record.hopeful
         obtainable = bool(
-            ordered
+            self._orders.busy - (0 if hopeful else bool(self._orders.count(UPSTREAM)))
             or missing & self._vouched & self._peers.held[0]
             or self._lease.somebody_could(now, self._usable and hopeful)
         )
         origin_lives = self._lease.origin(now) is not None
         if self._stuck.check(obtainable, origin_lives, now):
             commands.append(ev.Stuck(missing))
-        return [*commands, *self._arm(self._next_wake(now), now)]
+        self._sweep_due = self._next_wake(clocks, now)
+        return [*commands, *self._arm(self._sweep_due, now)]
 
     def _arm(self, wake: float, now: float) -> list[Command]:
         """Ask for a Tick at this time, unless one that comes sooner was asked for."""
@@ -453,20 +437,21 @@ class Scheduler:
         self._armed = wake
         return [ev.WakeAt(wake)]
 
-    def _next_wake(self, now: float) -> float:
+    def _next_wake(self, clocks: Clocks, now: float) -> float:
+        """When to look at everything though nothing happens."""
         times: list[float | None] = [
             self._lease.next_wake(now),
             self._said_at + LEASE_SAY_SECONDS,
             self._peers.next_wake(),
             self._picker.next_wake(now),
             self._desk.next_wake(),
-            self._upstream_pause,
+            self._record.paused_until,
             self._stuck.next_wake(),
         ]
-        for source in self._orders.sources():
-            longest = self._orders.longest(source)
-            pace = self._pace(source)
-            times += [pace.overdue_at(longest, self._crowd), pace.stalled_at(longest, self._crowd)]
+        for both in clocks.values():
+            times += both
+        if any(source not in clocks for source in self._orders.sources()):
+            times.append(now + HEDGE_MIN_SECONDS)
         return min((time for time in times if time is not None and time > now), default=now + IDLE_SECONDS)
 
 

@@ -44,7 +44,10 @@ SLOWEST_RATE: Final = 128 * KIB
 
 
 class Pace:
-    """The measured speed of one source and the clocks derived from it. Bytes and seconds."""
+    """The measured speed of one source and the clocks derived from it. Bytes and seconds.
+
+    `rate` is in bytes per second while something was outstanding, None before the first chunk.
+    """
 
     def __init__(self, stall: float = ORDER_STALL_SECONDS) -> None:
         self._stall = stall
@@ -53,11 +56,7 @@ class Pace:
         self._mark = 0.0
         self._first = False
         self.latency: float | None = None
-
-    @property
-    def rate(self) -> float | None:
-        """Bytes per second while something was outstanding; None before the first chunk."""
-        return self._bytes / self._seconds if self._seconds > 0 else None
+        self.rate: float | None = None
 
     def started(self, now: float) -> None:
         """Something was ordered from the source, which had nothing outstanding."""
@@ -74,11 +73,15 @@ class Pace:
             self.latency = elapsed if self.latency is None else min(elapsed, self.latency)
         self._first = False
         self._mark = now
+        if self._seconds > 0:
+            self.rate = self._bytes / self._seconds
 
     def window(self, longest: int) -> int:
         """Bytes to have outstanding when chunks are up to `longest` bytes: always room for two."""
-        wanted = (self.rate or 0.0) * ((self.latency or 0.0) + PIPELINE_SECONDS)
-        return int(max(2 * longest, MIN_WINDOW, min(wanted, MAX_WINDOW)))
+        least = 2 * longest if 2 * longest > MIN_WINDOW else MIN_WINDOW
+        if self.rate is None or self.latency is None:
+            return least
+        return int(max(least, min(self.rate * (self.latency + PIPELINE_SECONDS), MAX_WINDOW)))
 
     def seconds(self, length: int) -> float | None:
         """How long the source needs for so many bytes; None before the first chunk."""
@@ -86,13 +89,18 @@ class Pace:
 
     def overdue_at(self, length: int, crowd: Crowd) -> float:
         """When the next chunk, of `length` bytes, is later than this source's history explains."""
-        expected = max(self.seconds(length) or 0.0, crowd.seconds(length, HEDGE_FIRST_RATE))
+        expected = self._expected(length, crowd, HEDGE_FIRST_RATE)
         return self._mark + max(HEDGE_MIN_SECONDS, HEDGE_FACTOR * expected)
 
     def stalled_at(self, length: int, crowd: Crowd) -> float:
         """When the source counts as stopped if the next chunk, of `length` bytes, has not come."""
-        expected = max(self.seconds(length) or 0.0, crowd.seconds(length, SLOWEST_RATE * STALL_FACTOR))
+        expected = self._expected(length, crowd, SLOWEST_RATE * STALL_FACTOR)
         return self._mark + max(self._stall, STALL_FACTOR * expected)
+
+    def _expected(self, length: int, crowd: Crowd, unmeasured: float) -> float:
+        """Seconds that the next chunk takes by the history of this source, or by that of all together."""
+        shared = crowd.seconds(length, unmeasured)
+        return shared if self.rate is None else max(length / self.rate, shared)
 
 
 class Crowd:

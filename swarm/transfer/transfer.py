@@ -8,17 +8,18 @@ the same snapshot share one transfer. All of it lives in the nursery of `run`.
 from __future__ import annotations
 
 import logging
+import math
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from typing import Final
 
 import trio
 
 from protocol import bits as bitset
-from protocol.ids import NodeId, short, to_text
-from protocol.limits import MAX_RANGES
+from protocol.ids import ChunkDigest, NodeId, short, to_text
 from protocol.manifest import Blob, File, Snapshot
-from protocol.messages import Fetching, Have, Join, Lease, Lost, NeedClaims, Ranges
+from protocol.messages import Claims, Fetching, Join, Lease, Lost, NeedClaims
 from protocol.signing import Identity, attest
 from swarm.errors import NoSource, SwarmError, WrongContent
 from swarm.exchange.topics import Sayable, Topic
@@ -32,6 +33,7 @@ from swarm.transfer.gate import Gate, Suspect
 from swarm.transfer.intake import Intake, Taken
 from swarm.transfer.ledger import Ledger
 from swarm.transfer.mirrors import Mirrors
+from swarm.transfer.news import News, cut
 from swarm.transfer.orders import Orders, Upstream
 from swarm.transfer.plan import chunk_bits
 from swarm.transfer.talk import to_events
@@ -93,16 +95,19 @@ class Transfer:
         self._upstreams = [upstream] if upstream is not None else []
         self._done: set[Blob] = set()
         self._committing: set[Blob] = set()
+        self._lacking: dict[Blob, int] = {}
         self._commits = trio.CapacityLimiter(COMMITS_AT_ONCE)
         self._failure: SwarmError | None = None
         self._changed = trio.Event()
-        self._inbox: list[ev.Event] = []
+        self._inbox: deque[ev.Event] = deque()
         self._stepping = False
         self._alarm = trio.CancelScope()
+        self._wake_at = math.inf
         self._topic: Topic | None = None
         self._wanted = 0
         self._answers = Answers()
         self._upstream_said = ""
+        self._news = News(snapshot.key, self._attest, self._tell, self._left)
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -116,6 +121,7 @@ class Transfer:
                 self._done.add(blob)
             chunks = self.layout.chunks_of(blob)
             self.have |= state.bits << chunks.start
+            self._lacking[blob] = blob.chunk_count - state.bits.bit_count()
             for chunk, digest in zip(chunks, state.digests, strict=False):
                 if digest is not None and blob.chunk_count > 1:
                     self.book.settle(chunk, digest)
@@ -146,6 +152,7 @@ class Transfer:
                 self._orders.start(self._spawn, topic)
                 self._spawn(self._intake.write_small)
                 self._spawn(self._ring)
+                self._spawn(self._news.run)
                 singles = [blob for blob in self.layout.blobs if blob.chunk_count == 1]
                 self._step(ev.Vouched(chunk_bits(self.layout, singles)))
                 if topic is not None:
@@ -156,6 +163,7 @@ class Transfer:
                 self._say_upstream()
                 task_status.started()
         finally:
+            self._news.flush()
             with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
                 for upstream in self._upstreams:
                     await upstream.aclose()
@@ -230,7 +238,7 @@ class Transfer:
         self._stepping = True
         try:
             while self._inbox:
-                for command in self._scheduler.step(self._inbox.pop(0), trio.current_time()):
+                for command in self._scheduler.step(self._inbox.popleft(), trio.current_time()):
                     self._carry_out(command)
         finally:
             self._stepping = False
@@ -242,7 +250,8 @@ class Transfer:
             case ev.Cancel(order, bits):
                 self._orders.cancel(order, bits)
             case ev.WakeAt(time):
-                self._alarm.deadline = time
+                self._wake_at = time
+                self._alarm.deadline = min(time, self._alarm.deadline)
             case ev.Stuck(bits):
                 self._fail(self._nobody_has(bits))
             case ev.Complete():
@@ -263,6 +272,11 @@ class Transfer:
                     self._say(NeedClaims(key, ranges), peer)
 
     def _say(self, message: Sayable, peer: NodeId | None = None) -> None:
+        """Tell one peer, or all, after what is to be told of chunks that were stored before."""
+        self._news.flush()
+        self._tell(message, peer)
+
+    def _tell(self, message: Sayable, peer: NodeId | None = None) -> None:
         if self._topic is not None:
             self._topic.say(message, peer)
 
@@ -287,32 +301,43 @@ class Transfer:
         self._step(ev.Upstream(self.can_fetch and not self._answers.due))
 
     async def _ring(self) -> None:
-        """Send a Tick at the time the scheduler last named."""
+        """Send a Tick at the time the scheduler last named.
+
+        A time put off is not set anew: the alarm goes off in vain; setting it each time would cost more.
+        """
         while True:
-            with trio.CancelScope(deadline=self._alarm.deadline) as self._alarm:
+            with trio.CancelScope(deadline=self._wake_at) as self._alarm:
                 await trio.sleep_forever()
-            self._alarm = trio.CancelScope()
-            self._step(ev.Tick())
+            if trio.current_time() >= self._wake_at:
+                self._wake_at = math.inf
+                self._step(ev.Tick())
 
     # --- chunks -----------------------------------------------------------------------------------
 
     def _stored(self, taken: Taken) -> None:
-        """A chunk was verified and stored: attest it if it is news to the LAN, pass the word, go on."""
+        """A chunk was verified and stored: pass the word, with its digest if it is news to the LAN; go on."""
         if not self.have >> taken.chunk & 1:
             self.ledger.add(taken.source, taken.length, trio.current_time())
         if taken.digest is not None:
             self.book.settle(taken.chunk, taken.digest)
-            if taken.giver == ev.UPSTREAM:
-                claims = attest(self._identity, self.snapshot.key, taken.chunk, (taken.digest,), False)
-                self.book.add(claims, self._identity.node_id, self.have)
-                self._say(claims)
-        self._hold(taken.chunk, taken.giver)
+        self._hold(taken.chunk, taken.giver, taken.digest if taken.giver == ev.UPSTREAM else None)
 
-    def _hold(self, chunk: int, giver: NodeId) -> None:
-        self.have |= 1 << chunk
-        self._say(Have(self.snapshot.key, ((chunk, 1),)))
-        self._step(ev.Stored(chunk, giver))
+    def _attest(self, first: int, digests: tuple[ChunkDigest, ...]) -> Claims:
+        """This node's word for what came from upstream."""
+        claims = attest(self._identity, self.snapshot.key, first, digests, False)
+        self.book.add(claims, self._identity.node_id, self.have)
+        return claims
+
+    def _left(self) -> int:
+        return (self._wanted & ~self.have).bit_count()
+
+    def _hold(self, chunk: int, giver: NodeId, digest: ChunkDigest | None = None) -> None:
         blob, _ = self.layout.locate(chunk)
+        if not self.have >> chunk & 1:
+            self.have |= 1 << chunk
+            self._lacking[blob] -= 1
+        self._news.stored(chunk, digest)
+        self._step(ev.Stored(chunk, giver))
         if blob.chunk_count == 1:
             self._done.add(blob)
             self._wake()
@@ -349,8 +374,8 @@ class Transfer:
     # --- whole blobs ------------------------------------------------------------------------------
 
     def _commit_if_whole(self, blob: Blob) -> None:
-        bits = chunk_bits(self.layout, (blob,))
-        if blob.chunk_count > 1 and not bits & ~self.have and blob not in self._done | self._committing:
+        whole = blob.chunk_count > 1 and not self._lacking[blob]
+        if whole and blob not in self._done and blob not in self._committing:
             self._committing.add(blob)
             self._spawn(self._commit, blob)
 
@@ -395,6 +420,7 @@ class Transfer:
         self.notes.append(f"{blob} does not match; looking for the wrong chunks")
         bits = chunk_bits(self.layout, (blob,))
         self.have &= ~bits
+        self._lacking[blob] = blob.chunk_count
         for ranges in cut(bits):
             self._say(Lost(self.snapshot.key, ranges))
         self._avoid_mirrors({suspect.sender for suspect in suspects}, self.ledger.totals)
@@ -456,9 +482,3 @@ class Transfer:
             f" (node {short(self._identity.node_id)}){said}",
             f"{advice}; what has arrived is kept for the next `swarm get`.",
         )
-
-
-def cut(bits: int) -> list[Ranges]:
-    """The set as range lists, each short enough for one message; none for an empty set."""
-    ranges = bitset.to_ranges(bits)
-    return [ranges[start : start + MAX_RANGES] for start in range(0, len(ranges), MAX_RANGES)]

@@ -150,22 +150,21 @@ async def test_leaving_says_how_the_node_goes_on(autojump_clock: MockClock) -> N
             assert heard(goes) == [PeerMessage(one.id, Leave(dropped.key))]
 
 
-async def test_haves_are_gathered_and_keep_their_place(autojump_clock: MockClock) -> None:
+async def test_what_is_said_keeps_its_place(autojump_clock: MockClock) -> None:
     content = Content(8 * MIB)
+    said: list[Have | Lost] = [
+        Have(content.key, ((3, 1),)),
+        Lost(content.key, ((3, 1),)),
+        Have(content.key, ((9, 1),)),
+    ]
     async with seed_and_leech(content) as (seed, leech, topic):
         with seed.exchange.join(content.key, content.digest) as other:
             await trio.sleep(1)
             heard(other)
-            topic.say(Have(content.key, ((3, 1),)))
-            topic.say(Have(content.key, ((1, 2),)))
-            topic.say(Lost(content.key, ((3, 1),)))
-            topic.say(Have(content.key, ((9, 1),)))
+            for message in said:
+                topic.say(message)
             await trio.sleep(0.1)
-            assert heard(other) == [
-                PeerMessage(leech.id, Have(content.key, ((1, 3),))),
-                PeerMessage(leech.id, Lost(content.key, ((3, 1),))),
-                PeerMessage(leech.id, Have(content.key, ((9, 1),))),
-            ]
+            assert heard(other) == [PeerMessage(leech.id, message) for message in said]
 
 
 async def test_what_is_said_to_one_peer_reaches_that_one(autojump_clock: MockClock) -> None:

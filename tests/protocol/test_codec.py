@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import codec
-from protocol.codec import BadEncoding
+from protocol.codec import SMALL, BadEncoding
 from protocol.limits import MAX_CONTROL_MESSAGE, MAX_ITEMS, MAX_NESTING
 from tests.protocol.strategies import values
 
@@ -93,8 +95,7 @@ def test_items_are_counted_over_all_lists() -> None:
         codec.decode(codec.encode([[1, 2], [3]]), max_items=4)
 
 
-def hostile_inputs() -> dict[str, bytes]:
-    size = MAX_CONTROL_MESSAGE
+def hostile_inputs(size: int = MAX_CONTROL_MESSAGE) -> dict[str, bytes]:
     return {
         "lists that each claim all items": (b"\xdc" + (MAX_ITEMS - 1).to_bytes(2, "big")) * (size // 3),
         "lists that claim more": b"\xdd\x00\x01\xff\xff" * (size // 5),
@@ -105,13 +106,19 @@ def hostile_inputs() -> dict[str, bytes]:
     }
 
 
+@pytest.mark.parametrize("read", [codec.decode, codec.unpack])
+@pytest.mark.parametrize("size", [SMALL, SMALL + 1, MAX_CONTROL_MESSAGE])
 @pytest.mark.parametrize("name", hostile_inputs())
-def test_hostile_lengths_cost_no_more_than_the_message_allows(name: str) -> None:
-    data = hostile_inputs()[name]
+def test_hostile_lengths_cost_no_more_than_the_message_allows(
+    name: str, size: int, read: Callable[[bytes], object]
+) -> None:
+    data = hostile_inputs(size)[name]
     tracemalloc.start()
     try:
-        with pytest.raises(BadEncoding):
-            codec.decode(data)
+        with suppress(BadEncoding):
+            read(data)
+            assert size <= SMALL + 1
+            assert name == "as many lists as fit"
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -127,6 +134,25 @@ def test_what_was_encoded_is_decoded(value: object) -> None:
 def test_any_buffer_is_taken(value: object) -> None:
     encoded = codec.encode(value)
     assert codec.decode(bytearray(encoded)) == codec.decode(memoryview(encoded)) == value
+
+
+@given(values)
+def test_who_looks_at_the_types_may_compare_the_bytes(value: object) -> None:
+    encoded = codec.encode(value)
+    assert codec.pack(codec.unpack(encoded)) == encoded
+
+
+def test_a_list_within_a_list_that_claims_more_than_there_is_in_few_bytes() -> None:
+    """The most that can be claimed without a walk: each list holds the next and as many items as bytes."""
+    nested = (b"\xdc" + SMALL.to_bytes(2, "big")) * (SMALL // 3)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadEncoding):
+            codec.unpack(nested)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100 * MAX_ITEMS
 
 
 @given(st.binary(max_size=60))

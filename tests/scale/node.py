@@ -1,7 +1,7 @@
 """One simulated node: the real scheduler, and what swarm/transfer and swarm/exchange do around it.
 
-Commands become messages and orders, what arrives becomes events. Haves are gathered and sent as the real
-exchange does it; who is linked with whom is the business of `members`. Left out is what decides nothing
+Commands become messages and orders, what arrives becomes events. What is stored is told of as the real
+transfer does it; who is linked with whom is the business of `members`. Left out is what decides nothing
 here: hashing, disks, processors. A node that has everything is not told of others' chunks any more (the
 messages are counted), as that changes nothing for it.
 """
@@ -15,11 +15,11 @@ from protocol.bits import minus, single, to_ranges
 from protocol.ids import NodeId
 from protocol.messages import Cancel, Company, Fetching, Have, HaveMap, Join, Lease, NeedClaims, Refuse
 from swarm.exchange.company import COMPANY_SECONDS
-from swarm.exchange.exchange import HAVE_SECONDS_PER_PEER
 from swarm.exchange.usage import Usage
 from swarm.scheduler import events as ev
 from swarm.scheduler.events import UPSTREAM
 from swarm.scheduler.scheduler import Scheduler
+from swarm.transfer.news import pause
 from tests.scale.lines import Flow, Line
 from tests.scale.traffic import TOPIC, Tally, claims_bytes, request_bytes, wire_bytes
 
@@ -70,10 +70,12 @@ class Node:
         self.origin_since: list[float] = []
         self._orders: dict[int, Flow] = {}
         self._fresh = 0
+        self._attested = 0
+        self._told = 0
+        self._since: float | None = None
+        self._gathering = False
         self._company_set = False
         self._company: tuple[NodeId, ...] = ()
-        self._flush_set = False
-        self._flushed_at = -1.0
         self._wake_at = 0.0
         self._alarm_at: float | None = None
 
@@ -192,29 +194,37 @@ class Node:
         self._flush()
         self._broadcast(name, size, event)
 
+    def _audience(self) -> list[Node]:
+        return [link.peer for link in self.links.values() if link.listens]
+
     def _broadcast(self, name: str, size: int, event: ev.Event) -> None:
-        audience = [link.peer for link in self.links.values() if link.listens]
+        audience = self._audience()
         self.tally.add(name, size, len(audience))
         self.world.clock.after(self.world.latency, _hear, self.id, audience, event)
 
     def _flush(self) -> None:
+        """Tell everybody what was stored since the last time: first the digests of it that are news."""
         fresh, self._fresh = self._fresh, 0
+        attested, self._attested = self._attested, 0
+        self._told += fresh.bit_count()
+        if attested:
+            size = sum(claims_bytes(first, count) for first, count in to_ranges(attested))
+            audience = self._audience()
+            self.tally.add("Claims", size, len(audience))
+            self.world.clock.after(self.world.latency, _learn, self.id, audience, attested)
         if fresh:
-            self._flushed_at = self.world.clock.now
             self._broadcast("Have", wire_bytes(Have(TOPIC, to_ranges(fresh))), ev.PeerHas(self.id, fresh))
 
-    def _flush_now(self) -> None:
-        self._flush_set = False
-        if self.alive:
-            self._flush()
-
-    def _tell_fresh(self, bits: int) -> None:
-        """Have, soon: with whatever else comes until the next round."""
-        self._fresh |= bits
-        if not self._flush_set:
-            self._flush_set = True
-            pause = HAVE_SECONDS_PER_PEER * len(self.links)
-            self.world.clock.at(max(self.world.clock.now, self._flushed_at + pause), self._flush_now)
+    def _tell_gathered(self) -> None:
+        """As swarm/transfer/news does it: tell what was stored, and gather what follows for a while."""
+        self._gathering = bool(self._fresh) and self.alive
+        if not self._gathering or self.scheduler is None:
+            return
+        self._flush()
+        now = self.world.clock.now
+        self._since = now if self._since is None else self._since
+        missing = self.scheduler.missing.bit_count()
+        self.world.clock.after(pause(now - self._since, self._told, missing), self._tell_gathered)
 
     # --- the scheduler --------------------------------------------------------------------------
 
@@ -244,7 +254,7 @@ class Node:
         self.world.finished(self)
         join = Join(TOPIC, False, self.can_fetch, False)
         self._flush()
-        audience = [link.peer for link in self.links.values() if link.listens]
+        audience = self._audience()
         self.tally.add("Join", wire_bytes(join), len(audience))
         for peer in audience:
             self._post(peer, peer.hear_join, self.id, join, 0)
@@ -334,18 +344,13 @@ class Node:
         self.have |= bit
         if source == UPSTREAM:
             self.vouched |= bit
-            self.world.attested(chunk)
-            self._say_claims(chunk, bit)
-        self._tell_fresh(bit)
+            self._attested |= bit
+        self._fresh |= bit
+        if not self._gathering:
+            self._tell_gathered()
         self.step(ev.Stored(chunk, source))
         if source == UPSTREAM:
             self.step(ev.Vouched(bit))
-
-    def _say_claims(self, chunk: int, bit: int) -> None:
-        """The origin's attestation, to everybody who takes part."""
-        audience = [link.peer for link in self.links.values() if link.listens]
-        self.tally.add("Claims", claims_bytes(chunk, 1), len(audience))
-        self.world.clock.after(self.world.latency, _learn, self.id, audience, bit)
 
 
 def _deliver(target: Node, action: Callable[..., object], arguments: tuple[Any, ...]) -> None:

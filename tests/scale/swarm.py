@@ -91,10 +91,6 @@ class Swarm:
         self.nodes: list[Node] = []
         self.wasted = 0
         self.unfinished: set[NodeId] = set()
-        self.attestations = 0
-
-    def attested(self, chunk: int) -> None:
-        self.attestations += 1
 
     def finished(self, node: Node) -> None:
         self.unfinished.discard(node.id)

@@ -3,8 +3,9 @@
 What is modelled: every host sends at most `up` and receives at most `down` bytes per second; its uplink is
 shared piece by piece, in turn, among the flows that have something to send and whose receiver has room
 (so a slow receiver holds up nobody else); messages take `latency` and stay in order. The hub is a host
-that only sends. A node's adapter does what swarm/transfer does: turns commands into messages, tells
-everybody of each stored chunk, attests what came from upstream, answers questions for digests.
+that only sends. A node's adapter does what swarm/transfer and swarm/exchange do: turns commands into
+messages, tells everybody of stored chunks, gathered as swarm/transfer/news has it, attests what came from
+upstream, answers questions for digests.
 What is not: loss and retransmission, processor time, disks.
 """
 
@@ -25,6 +26,7 @@ from protocol.manifest import Blob, Layout
 from swarm.scheduler import events as ev
 from swarm.scheduler.events import UPSTREAM
 from swarm.scheduler.scheduler import Scheduler
+from swarm.transfer.news import pause
 
 PIECE = 64 * KIB
 """Bytes sent at a time by one flow before the next flow's turn."""
@@ -70,9 +72,16 @@ class World:
     """The event queue and the hosts. `upstream_rate` is shared by all nodes, as one line to the internet."""
 
     def __init__(
-        self, lengths: Layout, *, upstream_rate: float, seed: int = 0, latency: float = 0.001
+        self,
+        lengths: Layout,
+        *,
+        upstream_rate: float,
+        seed: int = 0,
+        latency: float = 0.001,
+        pause: Callable[[float, int, int], float] = pause,
     ) -> None:
         self.lengths = lengths
+        self.pause = pause
         self.now = 0.0
         self.random = random.Random(seed)
         self.latency = latency
@@ -218,6 +227,11 @@ class Node:
         self.upstream_dead = False
         self.scheduler: Scheduler
         self._wake = 0
+        self._fresh = 0
+        self._attested = 0
+        self._gathering = False
+        self._told = 0
+        self._since: float | None = None
 
     def __str__(self) -> str:
         return f"node {self.id[-1]}"
@@ -327,6 +341,7 @@ class Node:
                 self.wake(time)
             case ev.Complete():
                 self.done, self.done_at = True, self.world.now
+                self.flush()
                 self.tell_all(ev.PeerJoined(self.id, False, self.can_fetch))
             case ev.Stuck():
                 self.stuck = True
@@ -425,11 +440,32 @@ class Node:
         self.have |= single(chunk)
         if source == UPSTREAM:
             self.learn(single(chunk))
-            for other in sorted(self.links):
-                peer = self.world.nodes[other]
-                self.world.after(self.world.latency, partial(self.attest, peer, single(chunk)))
-        self.tell_all(ev.PeerHas(self.id, single(chunk)))
+            self._attested |= single(chunk)
+        self._fresh |= single(chunk)
+        if not self._gathering:
+            self.say_gathered()
         self.step(ev.Stored(chunk, source))
+
+    def say_gathered(self) -> None:
+        """Tell everybody what was stored since the last time; what follows is gathered for a while."""
+        self._gathering = bool(self._fresh and self.alive)
+        if not self._gathering:
+            return
+        self.flush()
+        now, missing = self.world.now, self.scheduler.missing.bit_count()
+        self._since = now if self._since is None else self._since
+        self.world.after(self.world.pause(now - self._since, self._told, missing), self.say_gathered)
+
+    def flush(self) -> None:
+        """Tell everybody what was stored since the last time: first the digests of it that are news."""
+        attested, self._attested = self._attested, 0
+        fresh, self._fresh = self._fresh, 0
+        self._told += fresh.bit_count()
+        if attested:
+            for other in sorted(self.links):
+                self.world.after(self.world.latency, partial(self.attest, self.world.nodes[other], attested))
+        if fresh:
+            self.tell_all(ev.PeerHas(self.id, fresh))
 
 
 def relayed(node: Node) -> float:

@@ -39,12 +39,11 @@ from swarm.scheduler.peers import DISTRUST_SECONDS, PAUSE_SECONDS, REFUSED_SECON
 from swarm.scheduler.picker import OWN_SLICE_GRACE
 from swarm.scheduler.scheduler import (
     SWEEP_SECONDS,
-    UPSTREAM_ATTEMPTS,
-    UPSTREAM_PAUSE_SECONDS,
     Scheduler,
 )
 from swarm.scheduler.spans import FIRST_PARALLEL, FIRST_SPAN_BYTES
 from swarm.scheduler.stuck import NO_SOURCE_SECONDS
+from swarm.scheduler.upstream import UPSTREAM_ATTEMPTS, UPSTREAM_PAUSE_SECONDS
 from swarm.scheduler.windows import HEDGE_MIN_SECONDS, MIN_WINDOW, ORDER_STALL_SECONDS
 from tests.scheduler.simulator import TOPIC, layout
 
@@ -172,6 +171,35 @@ def test_only_what_can_be_checked_is_ordered_and_digests_are_asked_for() -> None
     assert bench.take(Fetch, AskClaims) == [AskClaims(A, 0b1111)]
     bench.tell(Vouched(0b0100))
     assert bench.fetches() == {A: [2]}
+
+
+def test_digests_are_asked_for_with_the_first_news_of_chunks() -> None:
+    bench = Bench(4 * CHUNK, vouched=False)
+    bench.tell(PeerJoined(A, False, False), PeerHas(A, 0b01), PeerHas(A, 0b11))
+    assert bench.take(AskClaims) == [AskClaims(A, 0b01)]
+    bench.tell(Vouched(0b01))
+    bench.until(SWEEP_SECONDS)
+    assert bench.take(AskClaims) == [AskClaims(A, 0b10)]
+
+
+def test_what_concerns_others_follows_the_news_of_a_chunk_within_a_sweep() -> None:
+    bench = Bench(2 * CHUNK)
+    bench.seed(A)
+    bench.until(0.2)
+    bench.tell(PeerHas(B, 0b10))
+    bench.now = 0.21
+    bench.tell(PeerHas(B, 0b01))
+    assert bench.wake == 0.2 + SWEEP_SECONDS
+
+
+def test_a_tick_before_anything_is_due_only_sets_the_alarm_again() -> None:
+    bench = Bench(2 * CHUNK)
+    bench.seed(A)
+    due = bench.wake
+    bench.take()
+    bench.now = 0.01
+    bench.tell(Tick())
+    assert bench.said == [WakeAt(due or 0.0)]
 
 
 def test_what_can_be_checked_no_more_is_called_off() -> None:

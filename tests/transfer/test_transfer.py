@@ -146,10 +146,11 @@ async def test_the_upstream_alone(tmp_path: Path, autojump_clock: MockClock) -> 
         await at.transfer.want(FILES)
         assert not at.transfer.wants
         own = [message for message in at.company.said if isinstance(message, Claims)]
-        assert sorted(claims.first for claims in own) == [0, 1, 2, 3]
-        assert {have.ranges for have in at.company.said if isinstance(have, Have)} == {
-            ((chunk, 1),) for chunk in range(TOTAL)
-        }
+        vouched = {claims.first + at: digest for claims in own for at, digest in enumerate(claims.digests)}
+        assert vouched == {chunk: CONTENT.digest(chunk) for chunk in range(4)}
+        told = [bitset.from_ranges(have.ranges) for have in at.company.said if isinstance(have, Have)]
+        assert sum(told) == bitset.everything(TOTAL)
+        assert isinstance(at.company.said[-1], Join)
         assert not line.closed
     assert line.closed
 
