@@ -31,12 +31,11 @@ class Clock:
     def run(self, until: float, done: Callable[[], bool]) -> bool:
         """Let things happen until `done` or that time; whether it was `done`."""
         queue = self._queue
-        while queue and not done():
-            time = queue[0][0]
-            if time > until:
+        while not done():
+            if not queue or queue[0][0] > until:
+                self.now = until
                 break
-            _, _, action, arguments = heapq.heappop(queue)
-            self.now = time
+            self.now, _, action, arguments = heapq.heappop(queue)
             self.happened += 1
             action(*arguments)
         return done()

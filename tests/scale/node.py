@@ -63,11 +63,12 @@ class Node:
         self.have = 0
         self.vouched = 0
         self.whole = False
-        self.started_at = 0.0
+        self.asked_at = 0.0
         self.done_at: float | None = None
         self.stuck = False
         self.upstream_bytes = 0
-        self.origin_since: list[float] = []
+        self.leases = 0
+        self._holds = False
         self._orders: dict[int, Flow] = {}
         self._fresh = 0
         self._attested = 0
@@ -99,7 +100,7 @@ class Node:
         """The user says `swarm get`."""
         world = self.world
         now = world.clock.now
-        self.started_at = now
+        self.asked_at = now
         self.scheduler = Scheduler(self.id, TOPIC, world.layout, self.have, now, settle=SETTLE_SECONDS)
         self.step(ev.Vouched(self.vouched))
         self.step(ev.Wanted(world.everything))
@@ -263,8 +264,9 @@ class Node:
         self.stuck = True
 
     def _say_lease(self, command: ev.SayLease) -> None:
-        if command.held and not (self.origin_since and self.origin_since[-1] >= 0):
-            self.origin_since.append(self.world.clock.now)
+        if command.held and not self._holds:
+            self.leases += 1
+        self._holds = command.held
         size = wire_bytes(Lease(TOPIC, command.held, command.fetched))
         self._say("Lease", size, ev.PeerLease(self.id, command.held, command.fetched))
 

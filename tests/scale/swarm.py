@@ -90,6 +90,7 @@ class Swarm:
         self.join_bytes = wire_bytes(Join(TOPIC, True, False, True))
         self.nodes: list[Node] = []
         self.wasted = 0
+        self.began_at = 0.0
         self.unfinished: set[NodeId] = set()
 
     def finished(self, node: Node) -> None:
@@ -104,7 +105,7 @@ class Swarm:
         for node in self.nodes:
             self._discover(node)
         self.clock.run(LINKING_SECONDS, lambda: False)
-        self.began_at = self.clock.now = LINKING_SECONDS
+        self.began_at = LINKING_SECONDS
         if self.scenario.origin == "seed":
             self.nodes[0].seed()
         for node in self.takers:
@@ -114,13 +115,11 @@ class Swarm:
             self.clock.after(seconds, self._kill_origin)
         if self.scenario.churn:
             self._churn()
-        end = self.began_at + limit
-        while not self.clock.run(min(end, self.clock.now + 1.0), lambda: not self.unfinished):
-            self.clock.now = max(self.clock.now, min(end, self.clock.now))
+        for second in range(1, int(limit) + 1):
+            if self.clock.run(self.began_at + second, lambda: not self.unfinished):
+                break
             if watch:
                 watch(self)
-            if self.clock.now + 1.0 >= end:
-                break
 
     @property
     def takers(self) -> list[Node]:
