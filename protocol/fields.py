@@ -183,6 +183,8 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "revision": text(MAX_NAME),
         "commit": text(MAX_NAME),
         "reason": text(MAX_NAME),
+        "holder": identifier,
+        "age": number(U64),
         "nodes": sequence(0, MAX_COMPANY, identifier),
         "items": items,
         "pieces": pieces,

@@ -227,6 +227,26 @@ class Bye(Checked):
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseHeard(Checked):
+    """A Lease passed on: `holder` said this `age` milliseconds ago."""
+
+    topic: SnapshotKey
+    holder: NodeId
+    held: bool
+    fetched: int
+    age: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchingHeard(Checked):
+    """A Fetching passed on: `holder` is about to fetch these chunks from upstream."""
+
+    topic: SnapshotKey
+    holder: NodeId
+    ranges: Ranges
+
+
 ControlMessage = (
     Ping
     | Pong
@@ -245,6 +265,8 @@ ControlMessage = (
     | Found
     | Bye
     | Company
+    | LeaseHeard
+    | FetchingHeard
 )
 
 
@@ -338,6 +360,8 @@ CONTROL: Final[Mapping[int, type[ControlMessage]]] = MappingProxyType(
         15: Found,
         16: Bye,
         17: Company,
+        18: LeaseHeard,
+        19: FetchingHeard,
     }
 )
 """Message number -> message, on control connections."""

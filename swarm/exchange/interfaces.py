@@ -21,10 +21,12 @@ from protocol.messages import (
     Claims,
     Company,
     Fetching,
+    FetchingHeard,
     Have,
     HaveMap,
     Join,
     Lease,
+    LeaseHeard,
     Leave,
     Lost,
     Ranges,
@@ -109,7 +111,20 @@ class Catalog(Protocol):
         ...
 
 
-TopicMessage = Join | Absent | Leave | HaveMap | Have | Lost | Claims | Lease | Fetching | Company
+TopicMessage = (
+    Join
+    | Absent
+    | Leave
+    | HaveMap
+    | Have
+    | Lost
+    | Claims
+    | Lease
+    | Fetching
+    | Company
+    | LeaseHeard
+    | FetchingHeard
+)
 """Control messages that concern who takes part in a topic and what each has."""
 
 

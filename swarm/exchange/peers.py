@@ -16,8 +16,9 @@ from protocol.ids import NodeId
 from swarm.scheduler.neighbours import MAX_LINKS, Links, Neighbours
 from swarm.sources.address import Address
 
-MAX_CANDIDATES: Final = 512
-"""Addresses remembered: a /24 with both families. A peer or mDNS may name any number of them."""
+MAX_CANDIDATES: Final = 1024
+"""Addresses remembered: a thousand nodes, or a /24 with both families twice over. Peers and mDNS may name any
+number of them."""
 
 FIRST_RETRY_SECONDS: Final = 1.0
 """Wait after the first failure to connect; doubled by each further one: a node restarts in seconds."""

@@ -19,7 +19,7 @@ import trio
 from protocol import bits as bitset
 from protocol.ids import ChunkDigest, NodeId, short, to_text
 from protocol.manifest import Blob, File, Snapshot
-from protocol.messages import Claims, Fetching, Join, Lease, Lost, NeedClaims
+from protocol.messages import Claims, Fetching, FetchingHeard, Join, Lease, LeaseHeard, Lost, NeedClaims
 from protocol.signing import Identity, attest
 from swarm.errors import NoSource, SwarmError, WrongContent
 from swarm.exchange.topics import Sayable, Topic
@@ -256,8 +256,21 @@ class Transfer:
                 self._fail(self._nobody_has(bits))
             case ev.Complete():
                 self._say_join()
+            case ev.PassLease() | ev.PassFetching():
+                self._pass_on(command)
             case ev.SayFetching() | ev.SayLease() | ev.AskClaims():
                 self._speak(command)
+
+    def _pass_on(self, command: ev.PassLease | ev.PassFetching) -> None:
+        key = self.snapshot.key
+        match command:
+            case ev.PassLease(holder, held, fetched, age, to):
+                messages: list[Sayable] = [LeaseHeard(key, holder, held, fetched, int(1000 * age))]
+            case ev.PassFetching(holder, bits, to):
+                messages = [FetchingHeard(key, holder, ranges) for ranges in cut(bits)]
+        for peer in to:
+            for message in messages:
+                self._say(message, peer)
 
     def _speak(self, command: ev.SayFetching | ev.SayLease | ev.AskClaims) -> None:
         key = self.snapshot.key

@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from protocol.bits import minus, single, to_ranges
 from protocol.ids import NodeId
-from protocol.messages import Cancel, Company, Fetching, Have, HaveMap, Join, Lease, NeedClaims, Refuse
+from protocol.messages import (
+    Cancel,
+    Company,
+    Fetching,
+    FetchingHeard,
+    Have,
+    HaveMap,
+    Join,
+    Lease,
+    LeaseHeard,
+    NeedClaims,
+    Refuse,
+)
 from swarm.exchange.company import COMPANY_SECONDS
 from swarm.exchange.usage import Usage
 from swarm.scheduler import events as ev
@@ -274,6 +286,20 @@ class Node:
         size = wire_bytes(Fetching(TOPIC, to_ranges(command.bits)))
         self._say("Fetching", size, ev.PeerFetching(self.id, command.bits))
 
+    def _pass_lease(self, command: ev.PassLease) -> None:
+        holder, held, fetched, age = command.holder, command.held, command.fetched, command.age
+        size = wire_bytes(LeaseHeard(TOPIC, holder, held, fetched, int(1000 * age)))
+        self._tell(command.to, "LeaseHeard", size, ev.PeerLease(self.id, held, fetched, holder, age))
+
+    def _pass_fetching(self, command: ev.PassFetching) -> None:
+        size = wire_bytes(FetchingHeard(TOPIC, command.holder, to_ranges(command.bits)))
+        self._tell(command.to, "FetchingHeard", size, ev.PeerFetching(self.id, command.bits, command.holder))
+
+    def _tell(self, to: tuple[NodeId, ...], name: str, size: int, event: ev.Event) -> None:
+        self.tally.add(name, size, len(to))
+        audience = [self.links[peer].peer for peer in to if peer in self.links]
+        self.world.clock.after(self.world.latency, _hear, self.id, audience, event)
+
     # --- digests --------------------------------------------------------------------------------
 
     def _ask_claims(self, command: ev.AskClaims) -> None:
@@ -379,6 +405,8 @@ _CARRY_OUT: Final[dict[type[ev.Command], Callable[[Node, Any], None]]] = {
     ev.AskClaims: Node._ask_claims,
     ev.SayLease: Node._say_lease,
     ev.SayFetching: Node._say_fetching,
+    ev.PassLease: Node._pass_lease,
+    ev.PassFetching: Node._pass_fetching,
     ev.WakeAt: Node._wake,
     ev.Complete: Node._completed,
     ev.Stuck: Node._is_stuck,
