@@ -2,8 +2,7 @@
 
 Commands become messages and orders, what arrives becomes events. What is stored is told of as the real
 transfer does it; who is linked with whom is the business of `members`. Left out is what decides nothing
-here: hashing, disks, processors. A node that has everything is not told of others' chunks any more (the
-messages are counted), as that changes nothing for it.
+here: hashing, disks, processors. What makes no difference to a node is counted and not simulated (`cares`).
 """
 
 from __future__ import annotations
@@ -239,6 +238,13 @@ class Node:
         missing = self.scheduler.missing.bit_count()
         self.world.clock.after(pause(now - self._since, self._told, missing), self._tell_gathered)
 
+    def cares(self, bits: int) -> bool:
+        """Whether it makes any difference to this node that a peer has these now.
+
+        It makes none to one that has them too, but where all see all: there one is late that moves late.
+        """
+        return self.done_at is None and (not self.world.partial or bool(minus(bits, self.have)))
+
     # --- the scheduler --------------------------------------------------------------------------
 
     def step(self, event: ev.Event) -> None:
@@ -387,9 +393,9 @@ def _deliver(target: Node, action: Callable[..., object], arguments: tuple[Any, 
 
 
 def _hear(sender: NodeId, audience: list[Node], event: ev.Event) -> None:
-    news = type(event) is ev.PeerHas
+    news = event.bits if type(event) is ev.PeerHas else None
     for node in audience:
-        if node.alive and sender in node.links and not (news and node.done_at is not None):
+        if node.alive and sender in node.links and (news is None or node.cares(news)):
             node.step(event)
 
 

@@ -13,6 +13,7 @@ from protocol.bits import everything
 from protocol.ids import NodeId
 from protocol.manifest import Blob, Layout
 from protocol.messages import Join
+from swarm.scheduler.neighbours import MAX_LINKS
 from tests.scale.clock import Clock
 from tests.scale.lines import Line, Lines
 from tests.scale.members import Members
@@ -88,6 +89,7 @@ class Swarm:
         self.upstream = Upstream(self.lines, scenario.upstream_mbit * MBIT)
         self.members = Members(self, scenario.max_links)
         self.join_bytes = wire_bytes(Join(TOPIC, True, False, True))
+        self.partial = scenario.nodes >= (scenario.max_links or MAX_LINKS)
         self.nodes: list[Node] = []
         self.wasted = 0
         self.began_at = 0.0
