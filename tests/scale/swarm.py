@@ -161,7 +161,9 @@ class Swarm:
                 self.kill(node)
 
     def _churn(self) -> None:
-        """Replace one node, and set the time of the next."""
+        """Replace one node, and set the time of the next, until the first nodes have ended."""
+        if not any(node.id in self.unfinished for node in self.nodes[: self.scenario.nodes + 1]):
+            return
         every = 60.0 / (self.scenario.churn * self.scenario.nodes)
         self.clock.after(self.random.expovariate(1 / every), self._churn)
         victims = [node for node in self.takers if node.alive]
