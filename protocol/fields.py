@@ -27,6 +27,7 @@ from protocol.limits import (
     MAX_PEERS_PASSED_ON,
     MAX_PIECES,
     MAX_RANGES,
+    MAX_SEEK_HOPS,
 )
 
 U64: Final = (1 << 64) - 1
@@ -183,6 +184,9 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "revision": text(MAX_NAME),
         "commit": text(MAX_NAME),
         "reason": text(MAX_NAME),
+        "seeker": identifier,
+        "addresses": _addresses,
+        "hops": number(MAX_SEEK_HOPS),
         "holder": identifier,
         "age": number(U64),
         "nodes": sequence(0, MAX_COMPANY, identifier),

@@ -51,6 +51,9 @@ MAX_PEERS_PASSED_ON: Final = 64
 MAX_COMPANY: Final = 64
 """Nodes that share one uplink, as it tells them: twice the links a node holds. (`messages`)"""
 
+MAX_SEEK_HOPS: Final = 3
+"""Times a Seek may be passed on: with 24 links a node, four links reach ten thousand. (`messages`)"""
+
 MAX_ADDRESSES: Final = 8
 """Addresses of one peer: a few interfaces, both families. (`messages`, `announce`)"""
 

@@ -247,6 +247,20 @@ class FetchingHeard(Checked):
     ranges: Ranges
 
 
+@dataclass(frozen=True, slots=True)
+class Seek(Checked):
+    """`seeker`, who can be called at these addresses, looks for nodes that take part in a topic.
+
+    Who does, calls it; who does not, passes this on with one hop less, unless there is none left. The seeker
+    itself sends no address: its peers know where it listens.
+    """
+
+    topic: SnapshotKey
+    seeker: NodeId
+    addresses: tuple[str, ...]
+    hops: int
+
+
 ControlMessage = (
     Ping
     | Pong
@@ -267,6 +281,7 @@ ControlMessage = (
     | Company
     | LeaseHeard
     | FetchingHeard
+    | Seek
 )
 
 
@@ -362,6 +377,7 @@ CONTROL: Final[Mapping[int, type[ControlMessage]]] = MappingProxyType(
         17: Company,
         18: LeaseHeard,
         19: FetchingHeard,
+        20: Seek,
     }
 )
 """Message number -> message, on control connections."""

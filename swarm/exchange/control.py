@@ -35,6 +35,7 @@ from protocol.messages import (
     Peers,
     Ping,
     Pong,
+    Seek,
 )
 from protocol.signing import BadSignature, check_claims
 from swarm.errors import SwarmError
@@ -93,6 +94,10 @@ class Hub(Protocol):
         """The peer has links enough without this one."""
         ...
 
+    async def sought(self, session: ControlSession, message: Seek) -> None:
+        """The peer seeks company in a topic, or passes on that another does."""
+        ...
+
     def company_changed(self, topic: SnapshotKey) -> None:
         """The peer wants this topic, or does no more."""
         ...
@@ -107,7 +112,7 @@ class _Announce:
     with_map: bool = True
 
 
-Job = _Announce | NeedClaims | Lookup
+Job = _Announce | NeedClaims | Lookup | Seek
 
 
 class ControlSession:
@@ -183,7 +188,7 @@ class ControlSession:
             case Bye(reason):
                 self._hub.turned_away(self.peer)
                 self.link.cut(f"the peer says goodbye: {reason}")
-            case NeedClaims() | Lookup():
+            case NeedClaims() | Lookup() | Seek():
                 self._question(message)
             case Claims():
                 await self._claims(message)
@@ -243,6 +248,8 @@ class ControlSession:
                     await self._answer_claims(question)
                 case Lookup() as question:
                     await self._answer_lookup(question)
+                case Seek() as question:
+                    await self._hub.sought(self, question)
 
     async def _announce(self, job: _Announce) -> None:
         """Join and map leave in one go, so that whatever changes afterwards reaches the peer after them."""

@@ -19,7 +19,7 @@ from blake3 import blake3
 
 from protocol.ids import NodeId, SnapshotKey, short, to_text
 from protocol.manifest import Layout
-from protocol.messages import Found, Peers
+from protocol.messages import Found, Peers, Seek
 from protocol.signing import Identity
 from swarm.errors import UsageError
 from swarm.exchange.bulk import BulkLink
@@ -32,6 +32,7 @@ from swarm.exchange.interfaces import Catalog, Limiter, Network, PeerInfo, PeerM
 from swarm.exchange.link import HandshakeFailed, Link
 from swarm.exchange.lookups import Answer, Lookups
 from swarm.exchange.peers import PeerTable
+from swarm.exchange.seeking import Seeking
 from swarm.exchange.serving import open_topic
 from swarm.exchange.sessions import Sessions
 from swarm.exchange.topics import DigestOf, Sayable, Topic
@@ -106,6 +107,7 @@ class Exchange:
         self._companies = Companies(self._sessions.current)
         self._lookups = Lookups()
         self._usage = Usage()
+        self._seeking = Seeking(self.me, self._sessions.current, self, clock)
         self._shaking = 0
 
     # --- running -------------------------------------------------------------------------------------
@@ -117,7 +119,7 @@ class Exchange:
         """
         refused: OSError | None = None
         async with trio.open_nursery() as nursery:
-            self._bulks.nursery = nursery
+            self._bulks.nursery = self._nursery = nursery
             try:
                 self.port = self._connector.listen_port = await self._listen(nursery)
             except OSError as error:
@@ -199,13 +201,26 @@ class Exchange:
         joined = self._topics[topic] = Topic(topic, self, digest_of, frozenset(self._sessions.current))
         for session in self._sessions.current.values():
             session.announce(topic)
+        if not self.crowded():
+            joined.searched.set()
+        search = trio.CancelScope()
+        self._nursery.start_soon(self._seek, joined, search)
         try:
             yield joined
         finally:
+            search.cancel()
             del self._topics[topic]
             joined.close()
             for session in self._sessions.current.values():
                 session.part(topic)
+
+    async def _seek(self, topic: Topic, search: trio.CancelScope) -> None:
+        with search:
+            self._sessions.table.seeking += 1
+            try:
+                await self._seeking.seek(topic.key, lambda: topic.company, topic.searched)
+            finally:
+                self._sessions.table.seeking -= 1
 
     async def manifest(self, peer: NodeId, topic: SnapshotKey) -> bytes:
         """The encoded snapshot with this key, from a peer; SourceFailed."""
@@ -247,7 +262,10 @@ class Exchange:
     def busy(self) -> Set[NodeId]:
         counts = {peer: self._bulks.counter(peer) for peer in self._sessions.current}
         carried = {peer: count.sent + count.received for peer, count in counts.items()}
-        return self._usage.busy(carried, self._clock())
+        sharing = {peer for peer, s in self._sessions.current.items() if s.wanting & s.audience}
+        for topic in self._topics.values():
+            sharing |= topic.present
+        return sharing | self._usage.busy(carried, self._clock())
 
     def introduce(self, link: Link, address: Address | None, others: Iterable[ControlSession]) -> None:
         for message in introductions(((other.peer, other.address) for other in others), address):
@@ -297,8 +315,22 @@ class Exchange:
     def turned_away(self, peer: NodeId) -> None:
         self._sessions.turned_away(peer)
 
+    async def sought(self, session: ControlSession, message: Seek) -> None:
+        await self._seeking.heard(session, message)
+
     def company_changed(self, topic: SnapshotKey) -> None:
         self._companies.changed(topic)
+
+    # --- for seeking (seeking.Owner) ------------------------------------------------------------------
+
+    def crowded(self) -> bool:
+        return self._sessions.table.crowded
+
+    async def takes_part(self, topic: SnapshotKey) -> bool:
+        return topic in self._topics or await open_topic(self._catalog, topic) is not None
+
+    def call(self, node: NodeId, addresses: Iterable[Address]) -> None:
+        self._sessions.call(node, addresses)
 
     # --- for topics and bulk connections (topics.Links, bulks.Pairs) -----------------------------------
 

@@ -41,6 +41,12 @@ LASTING_SECONDS: Final = 5.0
 TURNED_AWAY_SECONDS: Final = 60.0
 """How long a peer that had enough links is not dialled: some end within minutes."""
 
+CALL_SECONDS: Final = 10.0
+"""How long a node that seeks what this one has is dialled, whether there is room for it or not."""
+
+MAX_CALLED: Final = 32
+"""Such nodes at a time."""
+
 FORGET_AFTER_FAILURES: Final = 6
 """Failures after which an address is forgotten (a minute's worth), unless the operator named it."""
 
@@ -84,7 +90,7 @@ class Candidate:
 
 class PeerTable:
     """Candidates, links and distrust. `dials` hands out what to connect to; each must be reported back
-    by `reached` or `failed`."""
+    by `reached` or `failed`. `seeking`: searches under way, for which others call this node."""
 
     def __init__(self, me: NodeId, *, max_links: int = MAX_LINKS) -> None:
         self.me = me
@@ -94,6 +100,8 @@ class PeerTable:
         self._candidates: dict[Address, Candidate] = {}
         self._distrusted: dict[NodeId, float] = {}
         self._turned_away: dict[NodeId, float] = {}
+        self._called: dict[NodeId, float] = {}
+        self.seeking = 0
 
     # --- what others say ---------------------------------------------------------------------------
 
@@ -133,7 +141,10 @@ class PeerTable:
 
     def _make_room(self, candidate: Candidate) -> bool:
         """Forget the least promising address; hearsay of peers never pushes out anything."""
-        if candidate.via == "exchange":
+        needed = (
+            candidate.via == "static" or candidate.node_id in self.linked or candidate.node_id in self._called
+        )
+        if candidate.via == "exchange" and not needed:
             return False
         idle = [
             c
@@ -141,7 +152,6 @@ class PeerTable:
             if c.via != "static" and not c.dialling and c.node_id not in self.linked
         ]
         worst = max(idle, key=self._promise, default=None)
-        needed = candidate.via == "static" or candidate.node_id in self.linked
         if worst is None or not (needed or self._promise(candidate) <= self._promise(worst)):
             return False
         del self._candidates[worst.address]
@@ -158,18 +168,21 @@ class PeerTable:
     def dials(self, now: float) -> list[Address]:
         """Addresses to connect to now: what the operator named, then the nearest of those wanted."""
         room = self._room()
-        due = [c for c in self._eligible(now, now) if c.retry_at <= now] if room else []
+        due = [c for c in self._eligible(now, now) if c.retry_at <= now] if room or self._called else []
         due.sort(key=lambda candidate: (candidate.via != "static", candidate.retry_at))
-        chosen = due[:room]
+        called = [candidate for candidate in due if candidate.node_id in self._called]
+        chosen = called + [candidate for candidate in due if candidate not in called][:room]
         for candidate in chosen:
             candidate.dialling, candidate.dialled_at = True, now
         return [candidate.address for candidate in chosen]
 
     def next_dial(self, now: float) -> float:
         """When `dials` should be asked again; infinity when only a change of the table brings work."""
-        if self._room() == 0:
+        room = self._room()
+        if room == 0 and not self._called:
             return math.inf
-        times = [c.retry_at for c in self._eligible(now, math.inf)]
+        eligible = self._eligible(now, math.inf)
+        times = [c.retry_at for c in eligible if room or c.node_id in self._called]
         for untils in (self._distrusted, self._turned_away):
             times += [until for until in untils.values() if until > now]
         return min((time for time in times if time > now), default=math.inf)
@@ -180,6 +193,7 @@ class PeerTable:
 
     def _eligible(self, now: float, by: float) -> list[Candidate]:
         """Candidates worth dialling by that time: wanted among all that can be had by then."""
+        self._called = {peer: until for peer, until in self._called.items() if until > now}
         barred = {self.me} | self.linked
         for untils in (self._distrusted, self._turned_away):
             barred.update(peer for peer, until in untils.items() if until > now)
@@ -193,7 +207,22 @@ class PeerTable:
 
     def _wanted(self, known: Set[NodeId]) -> Set[NodeId]:
         self._neighbours.forget(known)
-        return self._neighbours.wanted(known)
+        return self._neighbours.wanted(known) | self._called.keys()
+
+    def call(self, peer: NodeId, addresses: Iterable[Address], now: float) -> None:
+        """This node seeks what this one has: dial it now."""
+        if peer in self.linked or len(self._called) >= MAX_CALLED:
+            return
+        self._called[peer] = now + CALL_SECONDS
+        self._turned_away.pop(peer, None)
+        self.sighting(peer, addresses, "exchange", now)
+        for candidate in self.addresses(peer):
+            candidate.retry_at = now
+
+    @property
+    def crowded(self) -> bool:
+        """Whether nodes are known that there is no link with."""
+        return any(c.node_id and c.node_id not in self.linked for c in self._candidates.values())
 
     def failed(self, address: Address, now: float) -> None:
         """The address could not be reached, or no node of ours is there."""
@@ -233,7 +262,8 @@ class PeerTable:
         """The link to give up for one with `newcomer` when there is no room; `busy` are in use."""
         named = {c.node_id for c in self._candidates.values() if c.via == "static" and c.node_id is not None}
         known = self.linked | {newcomer} | {c.node_id for c in self._candidates.values() if c.node_id}
-        links = Links(frozenset(self.linked), named, busy, self._neighbours.wanted(known) | named)
+        sought = {newcomer} if self.seeking else self._called.keys()
+        links = Links(frozenset(self.linked), named, busy, self._wanted(known) | named, sought)
         return self._neighbours.spare(links, newcomer)
 
     def turned_away(self, peer: NodeId, now: float) -> None:

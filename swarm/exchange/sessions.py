@@ -89,6 +89,11 @@ class Sessions:
         if session := self.current.get(peer):
             session.link.cut(reason)
 
+    def call(self, node: NodeId, addresses: Iterable[Address]) -> None:
+        """A node seeks what this one has: have a link with it."""
+        self.table.call(node, addresses, self._clock())
+        self._changed.unpark_all()
+
     def turned_away(self, peer: NodeId) -> None:
         """The peer says that it has links enough."""
         self.table.turned_away(peer, self._clock())

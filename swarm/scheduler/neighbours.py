@@ -39,12 +39,15 @@ RING_NEIGHBOURS: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """What there is to choose from. named: by the operator. busy: carrying chunks. wanted: as below."""
+    """What there is to choose from. named: by the operator. busy: carrying chunks. wanted: as below.
+    sought: has what another looks for, or the other way round.
+    """
 
     linked: Set[NodeId]
     named: Set[NodeId]
     busy: Set[NodeId]
     wanted: Set[NodeId]
+    sought: Set[NodeId] = frozenset()
 
 
 class Neighbours:
@@ -87,17 +90,19 @@ class Neighbours:
         """The link to give up for one with `newcomer`, or None when it has to do without.
 
         The farthest that is neither wanted nor busy. Where there is none: for a wanted newcomer the
-        farthest that is not busy, if it is farther; for one next on the ring, or named by the operator,
-        the farthest, whatever it does. Never one that was named, nor for another's sake one on the ring.
+        farthest that is not busy, if it is farther; for one that is sought the farthest that is not busy;
+        for one next on the ring, or named by the operator, the farthest, whatever it does. Never one that
+        was named, nor for another's sake one on the ring.
         """
         free = links.linked - links.named
         idle = free - links.busy
         if unwanted := idle - links.wanted:
             return max(unwanted, key=self.rank)
-        if newcomer not in links.wanted:
+        if newcomer not in links.wanted | links.sought:
             return None
         ring = self._ring({*links.linked, newcomer})
         if newcomer in ring or newcomer in links.named:
             return max(free - ring, key=self.rank, default=None)
-        farther = {peer for peer in idle - ring if self.rank(peer) > self.rank(newcomer)}
+        least = -1 if newcomer in links.sought else self.rank(newcomer)
+        farther = {peer for peer in idle - ring if self.rank(peer) > least}
         return max(farther, key=self.rank, default=None)

@@ -159,7 +159,7 @@ class Transfer:
                     self._spawn(self._listen, topic)
                 if topic is not None and topic.linked:
                     self._answers = Answers(topic.linked)
-                    self._spawn(self._wait_for_answers)
+                    self._spawn(self._wait_for_answers, topic)
                 self._say_upstream()
                 task_status.started()
         finally:
@@ -304,8 +304,8 @@ class Transfer:
                     self._take_back(translated.bits)  # first, lest they are ordered
                 self._step(translated)
 
-    async def _wait_for_answers(self) -> None:
-        await self._answers.wait()
+    async def _wait_for_answers(self, topic: Topic) -> None:
+        await self._answers.wait(topic.searched)
         self._say_upstream()
 
     def _say_upstream(self) -> None:
