@@ -21,16 +21,11 @@ from protocol.messages import (
     BadMessage,
     Bye,
     Claims,
-    Company,
-    Fetching,
     Found,
-    Have,
     HaveMap,
     Join,
-    Lease,
     Leave,
     Lookup,
-    Lost,
     NeedClaims,
     Peers,
     Ping,
@@ -192,7 +187,7 @@ class ControlSession:
                 self._question(message)
             case Claims():
                 await self._claims(message)
-            case Join() | Absent() | Leave() | HaveMap() | Have() | Lost() | Lease() | Fetching() | Company():
+            case _ if isinstance(message, TopicMessage):
                 self._membership(message)
                 await self._hub.heard(message.topic, PeerMessage(self.peer, message))
 

@@ -31,7 +31,7 @@ from swarm.exchange.gossip import hints, introductions
 from swarm.exchange.interfaces import Catalog, Limiter, Network, PeerInfo, PeerMessage
 from swarm.exchange.link import HandshakeFailed, Link
 from swarm.exchange.lookups import Answer, Lookups
-from swarm.exchange.peers import PeerTable
+from swarm.exchange.peers import LASTING_SECONDS, PeerTable
 from swarm.exchange.seeking import Seeking
 from swarm.exchange.serving import open_topic
 from swarm.exchange.sessions import Sessions
@@ -265,7 +265,9 @@ class Exchange:
         sharing = {peer for peer, s in self._sessions.current.items() if s.wanting & s.audience}
         for topic in self._topics.values():
             sharing |= topic.present
-        return sharing | self._usage.busy(carried, self._clock())
+        now = self._clock()
+        young = {peer for peer, s in self._sessions.current.items() if now < s.since + LASTING_SECONDS}
+        return sharing | young | self._usage.busy(carried, now)
 
     def introduce(self, link: Link, address: Address | None, others: Iterable[ControlSession]) -> None:
         for message in introductions(((other.peer, other.address) for other in others), address):

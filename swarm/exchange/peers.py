@@ -216,8 +216,8 @@ class PeerTable:
         self._called[peer] = now + CALL_SECONDS
         self._turned_away.pop(peer, None)
         self.sighting(peer, addresses, "exchange", now)
-        for candidate in self.addresses(peer):
-            candidate.retry_at = now
+        for order, candidate in enumerate(self.addresses(peer)):
+            candidate.retry_at = now + self._head_start(peer, order)
 
     @property
     def crowded(self) -> bool:

@@ -27,7 +27,8 @@ FIRST_SEEK_SECONDS: Final = 0.25
 """From joining a topic to the first Seek: for the linked peers to answer."""
 
 SEEK_SECONDS: Final = 0.5
-"""From one Seek to the next, which goes one link farther: for a call, a handshake and a Join."""
+"""From one Seek to the next, which goes one link farther: for a call, a handshake and a Join. The last has
+twice as long."""
 
 SEEK_AGAIN_SECONDS: Final = 30.0
 """Between two later ones, while there is little company."""
@@ -73,19 +74,23 @@ class Seeking:
         self._second = 0.0
 
     async def seek(self, topic: SnapshotKey, company: Callable[[], int], searched: trio.Event) -> None:
-        """Seek company in a topic until cancelled; `searched` once some was found, or none was anywhere."""
-        hops = 1
+        """Seek company in a topic until cancelled; `searched` once there is enough, or there is no more."""
         await trio.sleep(FIRST_SEEK_SECONDS)
+        for hops in range(1, MAX_SEEK_HOPS + 1):
+            if self._seek(topic, company(), hops):
+                await trio.sleep(SEEK_SECONDS)
+        await trio.sleep(0 if searched.is_set() else SEEK_SECONDS)
+        searched.set()
         while True:
-            little = company() < ENOUGH_COMPANY and self._owner.crowded()
-            if little:
-                self._send(Seek(topic, self._me, (), hops), ())
-            if company() or not little:
-                searched.set()
-            await trio.sleep(SEEK_SECONDS if little and hops < MAX_SEEK_HOPS else SEEK_AGAIN_SECONDS)
-            if hops == MAX_SEEK_HOPS:
-                searched.set()
-            hops = min(hops + 1, MAX_SEEK_HOPS)
+            await trio.sleep(SEEK_AGAIN_SECONDS)
+            self._seek(topic, company(), MAX_SEEK_HOPS)
+
+    def _seek(self, topic: SnapshotKey, company: int, hops: int) -> bool:
+        """Send a Seek if there is little company; whether there was need to."""
+        if company >= ENOUGH_COMPANY or not self._owner.crowded():
+            return False
+        self._send(Seek(topic, self._me, (), hops), ())
+        return True
 
     async def heard(self, session: ControlSession, message: Seek) -> None:
         """A peer seeks, or passes on that another does."""

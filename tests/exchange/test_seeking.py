@@ -43,7 +43,7 @@ async def test_who_has_it_calls_though_both_have_links_enough(autojump_clock: Mo
         seed.shelf.add(Offer(CONTENT, everything(CONTENT.layout.total)))
         leech.shelf.add(Offer(CONTENT, 0))
         with leech.exchange.join(CONTENT.key, CONTENT.digest) as topic:
-            await trio.sleep(FIRST_SEEK_SECONDS + 4 * SEEK_SECONDS)
+            await trio.sleep(FIRST_SEEK_SECONDS + 6 * SEEK_SECONDS)
             assert seed.id in leech.linked
             assert topic.present == {seed.id}
             assert topic.searched.is_set()

@@ -25,6 +25,7 @@ from protocol.signing import Identity
 from swarm.exchange.exchange import Exchange
 from swarm.exchange.interfaces import Catalog, Network
 from swarm.node.transfers import Transfers
+from swarm.scheduler.neighbours import MAX_LINKS
 from swarm.sources import Source, SourceFailed
 from swarm.sources.address import Address
 from swarm.sources.interface import Deliver
@@ -145,6 +146,7 @@ class Node:
         upload: float | None,
         wrap: Callable[[Transfers], Catalog],
         mirrors: Sequence[str] = (),
+        max_links: int = MAX_LINKS,
     ) -> None:
         self.id = me.node_id
         self.source = Source("peer", to_text(me.node_id))
@@ -163,6 +165,7 @@ class Node:
             agent="test",
             entropy=entropy(seed),
             upload=RateLimiter(int(upload), trio.current_time) if upload else None,
+            max_links=max_links,
         )
         self.finished_at = float("inf")
         self._scope = trio.CancelScope()
@@ -232,6 +235,7 @@ class Lan:
         self.hub = hub
         self.network = network
         self.nodes: dict[int, Node] = {}
+        self.max_links = MAX_LINKS
         self._nursery: trio.Nursery
 
     async def start(
@@ -246,8 +250,8 @@ class Lan:
         """Switch a node on; its store is the one it had before, if it ran before."""
         node: Node = await self._nursery.start(self._run, number, online, upload, wrap, mirrors)
         for other_number, other in self.nodes.items():
-            node.exchange.sighting(Seen(other.id, (_address(other_number),)))
-            other.exchange.sighting(Seen(node.id, (_address(number),)))
+            node.exchange.sighting(Seen(other.id, (_address(other_number),), "mdns"))
+            other.exchange.sighting(Seen(node.id, (_address(number),), "mdns"))
         self.nodes[number] = node
         return node
 
@@ -272,6 +276,7 @@ class Lan:
                 upload=upload,
                 wrap=wrap,
                 mirrors=mirrors,
+                max_links=self.max_links,
             )
             stack.enter_context(node._scope)
             nursery = await stack.enter_async_context(trio.open_nursery())
@@ -322,9 +327,12 @@ def node_id(number: int) -> NodeId:
 
 
 @asynccontextmanager
-async def lan(root: Path, content: Content, hub: Hub, *, nodes: int = 0, seed: int = 0) -> AsyncIterator[Lan]:
+async def lan(
+    root: Path, content: Content, hub: Hub, *, nodes: int = 0, seed: int = 0, max_links: int = MAX_LINKS
+) -> AsyncIterator[Lan]:
     """A LAN with this many nodes, numbered from 1, which may all go upstream."""
     made = Lan(root, content, hub, MemoryNetwork(seed))
+    made.max_links = max_links
     async with trio.open_nursery() as nursery:
         made._nursery = nursery
         for number in range(1, nodes + 1):
