@@ -49,14 +49,24 @@ class Partial:
         self._me = me
         self._total = total
         self._parts: dict[NodeId, _Part] = {}
+        self._answers: dict[NodeId, tuple[tuple[NodeId, ...], tuple[NodeId, ...], bool]] = {}
 
-    def applies(self, peer: Peer, present: tuple[NodeId, ...]) -> bool:
-        """Whether the peer is linked with others than this node, which sees those `present`."""
-        company = peer.company
-        if not company or self._me not in company:
+    def applies(self, peer: Peer, present: tuple[NodeId, ...], peers: Peers) -> bool:
+        """Whether the peer is linked with others than this node is; of `peers`, `present` want chunks.
+
+        A peer that has just ended, and of whom not all have heard so, makes no difference.
+        """
+        answer = self._answers.get(peer.node)
+        if answer is None or answer[0] is not peer.company or answer[1] is not present:
+            answer = self._answers[peer.node] = peer.company, present, self._differ(peer, present, peers)
+        return answer[2]
+
+    def _differ(self, peer: Peer, present: tuple[NodeId, ...], peers: Peers) -> bool:
+        company = set(peer.company)
+        if self._me not in company:
             return False
-        seen = [node for node in present if node != peer.node]
-        return len(seen) != len(company) or tuple(seen) != company
+        unseen = any(node != self._me and peers.get(node) is None for node in company)
+        return unseen or not company.issuperset(node for node in present if node != peer.node)
 
     def tiers(
         self, peer: Peer, want: int, peers: Peers, *, origin: bool, longest: int, now: float

@@ -145,7 +145,7 @@ class SliceFirst:
 
     def tiers(self, peer: Peer, view: View, now: float) -> Iterator[int]:
         """Own part of what only this peer has; parts of late nodes; what others have too, rarest first."""
-        if self._partial.applies(peer, view.present):
+        if self._partial.applies(peer, view.present, view.peers):
             origin = peer.node == view.origin
             yield from self._partial.tiers(
                 peer, view.want, view.peers, origin=origin, longest=view.longest, now=now

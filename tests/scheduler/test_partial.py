@@ -19,7 +19,7 @@ class Bench:
         self.peers = Peers()
         self.policy = Partial(ME, TOTAL, 0.0)
         self.seed = self.add(SEED, ALL, (A, ME, B))
-        self.relay = self.add(B, 0, (ME, NodeId(b"x" * 32)))
+        self.relay = self.add(B, 0, (ME,))
         self.relay.wants = True
 
     def add(self, node: NodeId, has: int, company: tuple[NodeId, ...]) -> Peer:
@@ -27,6 +27,9 @@ class Bench:
         self.peers.gained(peer, has)
         peer.company = company
         return peer
+
+    def applies(self, peer: Peer, *present: NodeId) -> bool:
+        return self.policy.applies(peer, present, self.peers)
 
     def tiers(
         self, peer: Peer, want: int = ALL, now: float = 0.0, *, origin: bool = False
@@ -37,13 +40,22 @@ class Bench:
 
 def test_it_is_for_peers_with_a_company_this_node_does_not_see() -> None:
     bench = Bench()
-    assert bench.policy.applies(bench.seed, (ME, B))
-    assert not bench.policy.applies(bench.seed, (A, ME, B))
-    assert bench.policy.applies(bench.seed, (A, ME, B, NodeId(b"y" * 32)))
-    bench.seed.company = ()
-    assert not bench.policy.applies(bench.seed, (ME, B))
+    assert bench.applies(bench.seed, ME, B)
+    assert not bench.applies(bench.relay, ME)
+    assert bench.applies(bench.add(A, 0, (ME,)), ME, B)
     bench.seed.company = (A, B)
-    assert not bench.policy.applies(bench.seed, (ME, B))
+    assert not bench.applies(bench.seed, ME, B)
+    bench.seed.company = ()
+    assert not bench.applies(bench.seed, ME, B)
+
+
+def test_it_is_not_for_those_whom_all_see() -> None:
+    bench = Bench()
+    bench.add(A, 0, ())
+    assert not bench.applies(bench.seed, A, ME, B)
+    assert not bench.applies(bench.seed, ME, B), "A has ended"
+    bench.add(NodeId(b"y" * 32), 0, ())
+    assert bench.applies(bench.seed, A, ME, B, NodeId(b"y" * 32))
 
 
 def test_a_seed_is_asked_for_every_third_chunk_by_each_of_three() -> None:
