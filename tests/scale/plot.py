@@ -8,9 +8,9 @@ from xml.sax.saxutils import escape
 
 from tests.scale.report import Report
 
-WIDTH: Final = 760
+WIDTH: Final = 820
 HEIGHT: Final = 420
-LEFT, RIGHT, TOP, BOTTOM = 64, 200, 24, 48
+LEFT, RIGHT, TOP, BOTTOM = 64, 260, 24, 48
 COLOURS: Final = ("#1b6ca8", "#c1440e", "#3a7d44", "#7b4ea3", "#a08014", "#555555")
 MOST_POINTS: Final = 120
 """Points of a curve: more than are told apart."""
