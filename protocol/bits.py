@@ -48,6 +48,14 @@ def members(bits: int, start: int = 0) -> Iterator[int]:
     yield from _ascending(bits & everything(start), 0)
 
 
+def descending(bits: int) -> Iterator[int]:
+    """Every member once, the largest first; for few of them, as each costs a pass over the set."""
+    while bits:
+        largest = bits.bit_length() - 1
+        yield largest
+        bits ^= 1 << largest
+
+
 def _ascending(bits: int, offset: int) -> Iterator[int]:
     data = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
     for match in _NOT_ZERO.finditer(data):

@@ -2,8 +2,9 @@
 
 The adapter's loop is: send `data_to_send()`, receive into `buffer()`, say how many bytes by
 `received(n)`, act on the events, again. After HandshakeDone, `seal(message)` makes the bytes of a
-message. A connection is of one kind, control or bulk, and takes only messages of that kind. How the bytes
-are cut into reads changes nothing: the same events come in the same order, then the same fault.
+message. A connection is of one kind and takes only messages of that kind; one for admission carries those
+of control connections. How the bytes are cut into reads changes nothing: the same events come in the same
+order, then the same fault.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ from protocol.state import ENDED, HANDSHAKE, State, Step, after
 
 HEADER_LENGTH: Final = struct.Struct("!H")
 
-FRAME_CAPS: Final[dict[Kind, int]] = {"control": MAX_CONTROL_MESSAGE + TAG, "bulk": MAX_FRAME}
+FRAME_CAPS: Final[dict[Kind, int]] = {
+    "control": MAX_CONTROL_MESSAGE + TAG,
+    "bulk": MAX_FRAME,
+    "admission": MAX_CONTROL_MESSAGE + TAG,
+}
 
 PEER_FAULTS: Final = (BadEncoding, BadMessage, BadFrame, BadHandshake)
 """Everything that bytes from a peer can be wrong with."""
@@ -85,8 +90,13 @@ class Connection:
         self._raise_fault()
         return self._inbox.space()
 
+    @property
+    def lacking(self) -> int:
+        """Bytes without which the next event will not come: fewer mean nothing yet."""
+        return self._inbox.lacking
+
     def received(self, count: int) -> list[Event]:
-        """`count` bytes were received into `buffer()`: what they mean.
+        """`count` bytes were received into `buffer()`: what they mean. May run in a worker thread.
 
         ProtocolFault when they break the protocol. Events that came before the fault are returned first,
         and the fault is raised by the next call.
@@ -124,8 +134,10 @@ class Connection:
             self._fault = ProtocolFault(f"the peer hung up where we expected {waited_for}")
             raise self._fault
 
-    def seal(self, message: ControlMessage | BulkMessage) -> bytearray:
-        """The bytes of a message, in one new buffer. May run in a worker thread, one caller at a time.
+    def seal(self, message: ControlMessage | BulkMessage, into: bytearray | None = None) -> Bytes:
+        """The bytes of a message, in one buffer: `into` if they fit it, else a new one.
+
+        May run in a worker thread, one caller at a time.
 
         TypeError for a message of the other kind of connection; RuntimeError before the handshake is done
         or while its last bytes were not fetched by `data_to_send`.
@@ -133,12 +145,12 @@ class Connection:
         if self._sealer is None or self.peer is None or self._outgoing:
             raise RuntimeError("sealing before the handshake was done and sent")
         kind = self.peer.hello.kind
-        if not isinstance(message, ControlMessage if kind == "control" else BulkMessage):
+        if not isinstance(message, BulkMessage if kind == "bulk" else ControlMessage):
             raise TypeError(f"{type(message).__name__} on a {kind} connection")
         header = encode_message(message)
-        if kind == "control":
-            return self._sealer.seal(header)
-        return self._sealer.seal(HEADER_LENGTH.pack(len(header)) + header, payload_of(message))
+        if kind == "bulk":
+            return self._sealer.seal(HEADER_LENGTH.pack(len(header)) + header, payload_of(message), into=into)
+        return self._sealer.seal(header, into=into)
 
     def _raise_fault(self) -> None:
         if self._fault is not None:
@@ -172,9 +184,9 @@ class Connection:
         if self._opener is None or self.peer is None or self.state in ENDED:
             raise RuntimeError(f"bytes in state {self.state.name}: the connection has ended")
         plaintext = self._opener.open(frame)
-        if self.peer.hello.kind == "control":
-            return Received(decode_control(plaintext))
-        return Received(_open_bulk(plaintext))
+        if self.peer.hello.kind == "bulk":
+            return Received(_open_bulk(plaintext))
+        return Received(decode_control(plaintext))
 
     def _shake_hands(self, message: memoryview) -> Event | None:
         answer, established = self._handshake.receive(message)

@@ -58,20 +58,23 @@ class Sealer:
     def __init__(self, key: bytes, rekey_after: int = REKEY_AFTER_FRAMES) -> None:
         self._key = CountedKey(key, rekey_after)
 
-    def seal(self, *parts: Bytes) -> bytearray:
-        """A whole frame, ready to send, whose plaintext is the parts one after another."""
+    def seal(self, *parts: Bytes, into: bytearray | None = None) -> Bytes:
+        """A whole frame, ready to send, whose plaintext is the parts one after another.
+
+        It lies in `into` if that has room for it.
+        """
         size = sum(memoryview(part).nbytes for part in parts)
-        frame = bytearray(LENGTH.size + size + TAG)
+        length = LENGTH.size + size + TAG
+        frame = memoryview(into)[:length] if into and len(into) >= length else memoryview(bytearray(length))
         LENGTH.pack_into(frame, 0, size + TAG)
         iv = self._key.next_nonce()
         encryptor = Cipher(AES(self._key.key), GCM(iv)).encryptor()
         encryptor.authenticate_additional_data(frame[: LENGTH.size])
-        with memoryview(frame) as view:
-            end = LENGTH.size
-            for part in parts:
-                end += encryptor.update_into(part, view[end:])
-            encryptor.finalize()
-            view[end:] = encryptor.tag
+        end = LENGTH.size
+        for part in parts:
+            end += encryptor.update_into(part, frame[end:])
+        encryptor.finalize()
+        frame[end:] = encryptor.tag
         return frame
 
 

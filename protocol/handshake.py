@@ -9,7 +9,7 @@ prologue names protocol and version, so that two versions fail at the first encr
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from protocol import codec, fields
 from protocol.chunks import Bytes
@@ -18,7 +18,9 @@ from protocol.limits import MAX_MEMBERSHIP, MAX_NAME, PROTOCOL_VERSION
 from protocol.noise import BadHandshake, NoiseXX
 from protocol.signing import STATIC_KEY_DOMAIN, Identity, verify
 
-Kind = Literal["control", "bulk"]
+Kind = Literal["control", "bulk", "admission"]
+
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 PROLOGUE: Final = b"lanswarm/%d" % PROTOCOL_VERSION
 
@@ -33,7 +35,8 @@ class Hello:
 
     kind: what the connection is for; the initiator decides, a responder's is not sent. listen_port: where
     the sender takes connections, 0 when it takes none. agent: name and version of the program, for people.
-    membership: reserved for proof that the node belongs to a site. Raises fields.BadMessage.
+    membership: the badge of a node that belongs to a site (`membership`), not looked at here; empty for
+    others. Raises fields.BadMessage.
     """
 
     kind: Kind
@@ -42,8 +45,8 @@ class Hello:
     membership: bytes = b""
 
     def __post_init__(self) -> None:
-        if self.kind not in ("control", "bulk"):
-            raise fields.BadMessage("a connection is of kind control or bulk")
+        if self.kind not in KINDS:
+            raise fields.BadMessage(f"a connection is of kind {', '.join(KINDS)}")
         _check_port(self.listen_port)
         _check_agent(self.agent)
         _check_membership(self.membership)
@@ -114,6 +117,6 @@ class Handshake:
                 raise BadHandshake("not a handshake payload")
         if self._noise.initiator and kind == "":
             return public_key, proof, hello
-        if not self._noise.initiator and kind in ("control", "bulk"):
-            return public_key, proof, replace(hello, kind=kind)  # type: ignore[arg-type]  # just checked
+        if not self._noise.initiator and kind in KINDS:
+            return public_key, proof, replace(hello, kind=kind)
         raise BadHandshake("a kind of connection from the wrong side, or an unknown one")

@@ -19,6 +19,9 @@ NodeId = NewType("NodeId", bytes)
 SnapshotKey = NewType("SnapshotKey", bytes)
 """32 bytes: BLAKE3 of the canonical encoding of a snapshot (see `manifest`)."""
 
+SiteId = NewType("SiteId", bytes)
+"""32 bytes: BLAKE3 of the raw Ed25519 public key that is a site's root (see `membership`)."""
+
 ChunkDigest = NewType("ChunkDigest", bytes)
 """32 bytes: BLAKE3 of a chunk's bytes."""
 
@@ -26,6 +29,11 @@ ChunkDigest = NewType("ChunkDigest", bytes)
 def node_id(public_key: bytes) -> NodeId:
     """The id of the node that holds the Ed25519 key with these 32 raw bytes."""
     return NodeId(blake3(public_key).digest())
+
+
+def site_id(root_key: bytes) -> SiteId:
+    """The id of the site whose root is the Ed25519 key with these 32 raw bytes."""
+    return SiteId(blake3(root_key).digest())
 
 
 def to_text(identifier: bytes) -> str:

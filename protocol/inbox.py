@@ -31,6 +31,11 @@ class Inbox:
         """Bytes of a frame that is not whole."""
         return self._end - self._start
 
+    @property
+    def lacking(self) -> int:
+        """Bytes still to come of the frame under way, or of its length."""
+        return self._need - (self._end - self._start)
+
     def space(self) -> memoryview:
         """Where the next bytes go: never empty, and gone with the next call. Frames given out before die."""
         size = self._need + READ_AHEAD

@@ -88,7 +88,25 @@ MAX_ADDRESS: Final = 128
 """Bytes of one address as text: an IPv6 address with its scope and port takes 70. (`fields`)"""
 
 MAX_MEMBERSHIP: Final = 2 * KIB
-"""Bytes of a site certificate in a handshake: half of the message. (`handshake`)"""
+"""Bytes of a badge in a handshake, half of the message: one of MAX_CHAIN takes 400. (`handshake`)"""
+
+MAX_CHAIN: Final = 3
+"""Certificates from a site's root to a member: founder, issuer, member. (`membership`)"""
+
+MAX_TIME: Final = 253_402_300_799
+"""Seconds since 1970 in anything signed: the last of the year 9999, where calendars end. (`membership`)"""
+
+MAX_REVOKED: Final = 2048
+"""Nodes on one revocation list: 68 KiB, half a control message. (`revocation`)"""
+
+MAX_AUTHORITIES: Final = 64
+"""Signers of revocation lists a node keeps lists of: issuers are few. (`revocation`)"""
+
+MAX_REVOCATION: Final = 80 * KIB
+"""Bytes of a revocation list: MAX_REVOKED ids of 34 bytes, and the chain of who signed. (`messages`)"""
+
+MAX_ARMOR: Final = 16 * KIB
+"""Characters of a token, a request or an answer as text: the longest there can be has 9000. (`armor`)"""
 
 REKEY_AFTER_FRAMES: Final = 1 << 24
 """Frames under one key before both sides derive the next: far below the 2^32 of AES-GCM. (`frames`)"""

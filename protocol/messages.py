@@ -207,6 +207,51 @@ class Found(Checked):
 
 
 @dataclass(frozen=True, slots=True)
+class Redeem(Checked):
+    """A node of no site was invited by the receiver: let me in. Answered by Granted.
+
+    `invitation` is the public key of the token, `proof` its signature (`invitation.Token.proof`), `name`
+    is for people.
+    """
+
+    invitation: bytes
+    proof: bytes
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renew(Checked):
+    """Grant the sender anew the membership it has shown. Answered by Granted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted(Checked):
+    """The answer to Redeem and Renew: an encoded membership, or nothing and the reason why not."""
+
+    membership: bytes
+    refusal: str
+
+    def __post_init__(self) -> None:
+        Checked.__post_init__(self)
+        if bool(self.membership) == bool(self.refusal):
+            raise BadMessage("a membership and a refusal, or neither")
+
+
+@dataclass(frozen=True, slots=True)
+class Belongs(Checked):
+    """The sender's badge from now on, instead of the one in its handshake."""
+
+    badge: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked(Checked):
+    """A revocation list (`revocation`) that the sender holds true."""
+
+    revocation: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Company(Checked):
     """Those linked with the sender that take part in the topic and want chunks: who shares its uplink.
 
@@ -277,6 +322,11 @@ ControlMessage = (
     | Fetching
     | Lookup
     | Found
+    | Redeem
+    | Renew
+    | Granted
+    | Belongs
+    | Revoked
     | Bye
     | Company
     | LeaseHeard
@@ -373,11 +423,16 @@ CONTROL: Final[Mapping[int, type[ControlMessage]]] = MappingProxyType(
         13: Fetching,
         14: Lookup,
         15: Found,
-        16: Bye,
-        17: Company,
-        18: LeaseHeard,
-        19: FetchingHeard,
-        20: Seek,
+        16: Redeem,
+        17: Renew,
+        18: Granted,
+        19: Belongs,
+        20: Revoked,
+        21: Bye,
+        22: Company,
+        23: LeaseHeard,
+        24: FetchingHeard,
+        25: Seek,
     }
 )
 """Message number -> message, on control connections."""

@@ -33,24 +33,34 @@ class BadSignature(ValueError):
     """The key did not sign this."""
 
 
-class Identity:
-    """A node's two private keys: 32 bytes of Ed25519 seed and 32 bytes of X25519 private key.
+class SigningKey:
+    """An Ed25519 key made from its 32-byte seed; `public_key` is the 32 raw bytes of the public one.
 
-    `public_key` and `noise_public` are the 32 raw bytes of the public ones; `static_proof` is the
-    signature of the first over the second. ValueError when a key has another length.
+    ValueError when the seed has another length.
     """
 
-    def __init__(self, ed25519_seed: bytes, noise_private: bytes) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(ed25519_seed)
-        self.noise_private = noise_private
-        self.noise_public = X25519PrivateKey.from_private_bytes(noise_private).public_key().public_bytes_raw()
+    def __init__(self, seed: bytes) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self.public_key = self._key.public_key().public_bytes_raw()
-        self.node_id = node_id(self.public_key)
-        self.static_proof = self.sign(STATIC_KEY_DOMAIN, self.noise_public)
 
     def sign(self, domain: bytes, data: bytes) -> bytes:
         """64 bytes: the Ed25519 signature over domain and data."""
         return self._key.sign(_signed(domain, data))
+
+
+class Identity(SigningKey):
+    """A node's two private keys: 32 bytes of Ed25519 seed and 32 bytes of X25519 private key.
+
+    `noise_public` is the 32 raw bytes of the second's public key; `static_proof` is the signature of the
+    first over it. ValueError when a key has another length.
+    """
+
+    def __init__(self, ed25519_seed: bytes, noise_private: bytes) -> None:
+        super().__init__(ed25519_seed)
+        self.noise_private = noise_private
+        self.noise_public = X25519PrivateKey.from_private_bytes(noise_private).public_key().public_bytes_raw()
+        self.node_id = node_id(self.public_key)
+        self.static_proof = self.sign(STATIC_KEY_DOMAIN, self.noise_public)
 
 
 def verify(public_key: bytes, domain: bytes, data: bytes, signature: bytes) -> None:

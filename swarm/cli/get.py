@@ -7,6 +7,7 @@ Interrupting it loses nothing: the next `swarm get` goes on where it stopped.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from swarm.cli.options import add_node_options, add_repository, repository, sett
 from swarm.cli.output import print_json
 from swarm.cli.place import Place, roots
 from swarm.cli.progress import view
+from swarm.config.ecosystem import exposed_token
 from swarm.config.units import show_duration, show_size
 from swarm.errors import UsageError
 from swarm.transfer.requests import GetRequest, Roots
@@ -54,6 +56,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     chosen = settings(options)
     request = build_request(options, chosen)
+    if (path := exposed_token(os.environ)) and not options.quiet:
+        print(tr("{path} can be read by others: run chmod 600 on it.", path=path), file=sys.stderr)
     place = Place(Path(options.to).expanduser().absolute() if options.to else None)
     with view(quiet=options.quiet) as report:
         result, built = answer(options, partial(_fetch, request, place, report))

@@ -1,7 +1,8 @@
 """The command line: which commands there are, and the options all of them share.
 
 A command is a module of `swarm.cli` with a docstring (its help), `configure(parser)` and
-`run(options) -> exit code`. Only the module of the command that was named is loaded.
+`run(options) -> exit code`. Only the module of the command that was named is loaded. A module with
+`SUBCOMMANDS` stands for a family: `swarm site create` is `swarm.cli.site_create`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final, NoReturn
 from swarm import __version__
 from swarm.errors import UsageError
 
-COMMANDS: Final = ("get", "daemon", "status", "peers", "models", "why", "rm", "demo")
+COMMANDS: Final = ("get", "daemon", "status", "peers", "models", "why", "rm", "site", "demo")
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,9 +40,31 @@ def run(words: Sequence[str]) -> int:
     """Parse and carry out one command line. Raises SwarmError; --help and --version end the process."""
     name = _command(words)
     module = _module(name)
-    options = command_parser(name, module).parse_intermixed_args(words[words.index(name) + 1 :])
+    rest = list(words[words.index(name) + 1 :])
+    if family := getattr(module, "SUBCOMMANDS", ()):
+        sub = _subcommand(name, module, family, rest)
+        name, rest = f"{name} {sub}", rest[1:]
+        module = _module(name)
+    options = command_parser(name, module).parse_intermixed_args(rest)
     code: int = module.run(options)
     return code
+
+
+def _subcommand(name: str, module: ModuleType, family: Sequence[str], rest: Sequence[str]) -> str:
+    """Which of a family of commands is named."""
+    given = rest[0] if rest else ""
+    if given in family:
+        return given
+    if given in ("-h", "--help"):
+        parser = command_parser(name, module)
+        parser.usage = f"swarm {name} COMMAND …"
+        listed = "\n".join(f"  {sub:<8} {_summary(f'{name} {sub}')}" for sub in family)
+        parser.epilog = f"{parser.epilog}\n\ncommands:\n{listed}"
+        parser.parse_args(["--help"])
+    said = f"There is no command `swarm {name} {given}`."
+    if not given or given.startswith("-"):
+        said = f"`swarm {name}` needs a command, before any options."
+    raise UsageError(said, f"They are: {', '.join(family)}.")
 
 
 def _command(words: Sequence[str]) -> str:
@@ -63,7 +86,7 @@ def _command(words: Sequence[str]) -> str:
 
 
 def _module(name: str) -> ModuleType:
-    return import_module(f"swarm.cli.{name}")
+    return import_module(f"swarm.cli.{name.replace(' ', '_')}")
 
 
 def _summary(name: str) -> str:

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     elif not rows:
         print(tr("No peers."))
     else:
-        header = [tr("node"), tr("address"), tr("via"), tr("sent"), tr("received")]
+        header = [tr("node"), tr("address"), tr("via"), tr("sent"), tr("received"), tr("standing")]
         print_table(header, [_row(row) for row in rows])
     return 0
 
@@ -52,4 +52,5 @@ def _row(row: PeerRow) -> list[str]:
         row["via"],
         show_size(row["sent"]),
         show_size(row["received"]),
+        tr("member") if row["standing"] == "member" else tr("open"),
     ]

@@ -41,6 +41,8 @@ def _show(status: Status, *, embedded: bool) -> None:
     if not embedded:
         print(f"{tr('listening')}  {', '.join(status['listen'])}")
     print(f"{tr('peers')}      {len(status['peers'])}")
+    if site := status["site"]:
+        print(f"{tr('site')}       {site['name']}, {site['members']} {tr('members')}")
     complete = sum(row["complete"] for row in status["snapshots"])
     print(f"{tr('models')}     {complete}, {len(status['snapshots']) - complete} {tr('incomplete')}")
     quota = status["store"]["quota"]

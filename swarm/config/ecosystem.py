@@ -16,6 +16,10 @@ MAX_TOKEN_FILE: Final = 4096
 """Bytes read of a token file: a token is under a hundred; whatever is longer is something else."""
 
 
+READ_BY_OTHERS: Final = 0o044
+"""In the bits of a file's mode: its group, or everybody, may read it."""
+
+
 def variables(environ: Mapping[str, str]) -> dict[str, tuple[str, str | None]]:
     """For keys of ours the (name of the variable, value) that stands in for it; None when not given."""
     return {
@@ -45,6 +49,17 @@ def _token(environ: Mapping[str, str]) -> tuple[str, str | None]:
             return str(path), file.read(MAX_TOKEN_FILE).strip() or None
     except (OSError, UnicodeDecodeError):
         return str(path), None
+
+
+def exposed_token(environ: Mapping[str, str]) -> Path | None:
+    """The file that a token is taken from, if others can read it: another tool's, so told of, not refused."""
+    name, token = _token(environ)
+    path = token_path(environ)
+    try:
+        exposed = bool(token) and name == str(path) and bool(path.stat().st_mode & READ_BY_OTHERS)
+    except OSError:
+        return None
+    return path if exposed else None
 
 
 def token_path(environ: Mapping[str, str]) -> Path:

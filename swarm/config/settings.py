@@ -28,6 +28,9 @@ DEFAULT_ENDPOINT: Final = "https://huggingface.co"
 DEFAULT_SETTLE: Final = 1.0
 """Seconds a node looks round for others before it may claim to be the origin: mDNS answers within one."""
 
+OTHERS: Final = 0o077
+"""What nobody but the owner may do with a file that has a token in it, in the bits of its mode."""
+
 NEAR: Final = 0.8
 """How alike (difflib ratio) an unknown SWARM_ variable must be to one of ours to count as misspelt.
 Other programs own names that begin like this, so that the rest are left alone."""
@@ -39,7 +42,10 @@ class Settings:
 
     `listen` None: the default port, or any free one when that is taken. `interface` empty: discovery
     chooses. `endpoint` empty: none was named, so the hub's own (`endpoints`). `mdns` False: only the
-    static `peers`. `token` goes to the hub's own host, or to the endpoint that was named, and nowhere else.
+    static `peers`. `serve_open`: in a site, link with nodes of no site too, for what is public. `redirects`
+    names hosts and networks that a redirect may lead to from further out. `manifests` is whose word counts
+    on what a model is, `private_offline` who may have a private one while the hub cannot be asked. `token`
+    goes to the hub's own host, or to the endpoint that was named, and nowhere else.
     """
 
     home: Path
@@ -47,6 +53,7 @@ class Settings:
     interface: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     mdns: bool = True
+    serve_open: bool = False
     gateway: HostPort | None = DEFAULT_GATEWAY
     upstream_rate: int | None = None
     upload_rate: int | None = None
@@ -54,8 +61,11 @@ class Settings:
     quota: int | None = None
     hub: str = "hf"
     endpoint: tuple[str, ...] = ()
+    redirects: tuple[str, ...] = ()
     token: str | None = field(default=None, repr=False)
     offline: bool = False
+    manifests: str = "agree"
+    private_offline: str = "closed"
     settle: float = DEFAULT_SETTLE
     log_level: str = "warning"
 
@@ -81,6 +91,7 @@ KEYS: Final[dict[str, Read]] = {
     "interface": values.words,
     "peers": values.words,
     "mdns": values.boolean,
+    "serve_open": values.boolean,
     "gateway": lambda value: values.optional_host_port(value, host="127.0.0.1", port=DEFAULT_GATEWAY.port),
     "upstream_rate": lambda value: parse_rate(values.text(value)),
     "upload_rate": lambda value: parse_rate(values.text(value)),
@@ -88,14 +99,18 @@ KEYS: Final[dict[str, Read]] = {
     "quota": lambda value: parse_size(values.text(value)),
     "hub": lambda value: values.one_of(value, ("hf",)),
     "endpoint": lambda value: tuple(values.url(word) for word in values.words(value)),
+    "redirects": values.words,
     "token": values.token,
     "offline": values.boolean,
+    "manifests": lambda value: values.one_of(value, ("agree", "hub")),
+    "private_offline": lambda value: values.one_of(value, ("closed", "known")),
     "settle": lambda value: parse_seconds(values.text(value)),
     "log_level": lambda value: values.one_of(value, ("debug", "info", "warning", "error")),
 }
 
-OTHER_VARIABLES: Final = frozenset({"home", "debug"})
-"""SWARM_ variables that are no keys of the file: where it lies, and whether to show tracebacks."""
+OTHER_VARIABLES: Final = frozenset({"home", "debug", "site_passphrase"})
+"""SWARM_ variables that are no keys of the file: where it lies, whether to show tracebacks, and a secret that
+is for one command."""
 
 
 def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
@@ -131,6 +146,8 @@ def _from_file(path: Path) -> dict[str, Any]:
     for key in table:
         if key not in KEYS:
             raise UsageError(f"{path}: there is no key {key!r}.", _nearest(key))
+    if table.get("token") and path.stat().st_mode & OTHERS:
+        raise UsageError(f"{path} has a token in it and can be read by others.", f"Run `chmod 600 {path}`.")
     return {key: _read(key, value, f"{path}: {key}") for key, value in table.items()}
 
 

@@ -12,6 +12,8 @@ from typing import Final
 
 PREFIXES: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
+SPANS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
 NO_LIMIT: Final = frozenset({"", "0", "none", "unlimited", "off"})
 
 _QUANTITY = re.compile(
@@ -53,6 +55,14 @@ def parse_seconds(text: str) -> float:
     if match is None:
         raise ValueError(f"{text!r} is not a number of seconds")
     return float(match[1])
+
+
+def parse_span(text: str) -> float:
+    """Seconds of a time span with a unit: `90s`, `30m`, `12h`, `7d`; ValueError says what was expected."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", text.strip().lower())
+    if match is None:
+        raise ValueError(f"{text!r} is not a time span; write something like 30m, 12h or 7d")
+    return float(match[1]) * SPANS[match[2]]
 
 
 def show_size(count: float) -> str:

@@ -5,6 +5,7 @@ Each function raises ValueError with half a sentence that says what was expected
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -91,10 +92,20 @@ def url(value: str) -> str:
     """A base URL without its last slashes."""
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{value!r} is not an http or https URL")
+        raise ValueError(f"{without_secrets(value)!r} is not an http or https URL")
     if parts.query or parts.fragment or parts.username:
-        raise ValueError(f"{value!r} has more than scheme, host, port and path")
+        raise ValueError(f"{without_secrets(value)!r} has more than scheme, host, port and path")
     return value.rstrip("/")
+
+
+def without_secrets(url: str) -> str:
+    """What of a URL, or of what was meant for one, may be repeated in an error: no credentials, no query."""
+    scheme, slashes, rest = url.partition("//")
+    if not slashes:
+        scheme, rest = "", url
+    *credentials, place = rest.rsplit("@", 1)
+    shown = re.split(r"[?#]", place)[0]
+    return f"{scheme}{slashes}{'…@' if credentials else ''}{shown}{'?…' if shown != place else ''}"
 
 
 def token(value: object) -> str | None:

@@ -1,7 +1,8 @@
 """Which addresses of this machine discovery uses: chosen, never guessed from the default route.
 
 Without a choice by a person, discovery uses every address that only a LAN reaches on every interface
-that can multicast: not a VPN, not a public address, and loopback only when there is nothing else.
+that can multicast: not a VPN, and loopback only when there is nothing else. A public address is used when a
+person chose it or its interface and, beyond that, has the node listen there: nobody is told of a closed door.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ from swarm.sources.address import is_lan, is_loopback
 
 @dataclass(frozen=True, slots=True)
 class InterfaceChoice:
-    """Interface names and networks that someone named; the default choice when both are empty."""
+    """Interface names and networks that someone named; the default choice when both are empty.
+
+    `public`: the node listens on public addresses as well.
+    """
 
     names: tuple[str, ...] = ()
     networks: tuple[IPNetwork, ...] = ()
+    public: bool = False
 
     @classmethod
-    def parse(cls, text: str) -> InterfaceChoice:
+    def parse(cls, text: str, *, public: bool = False) -> InterfaceChoice:
         """`eth0,192.168.1.0/24,fd00::/8,10.0.0.5`: names, networks, addresses. UsageError for others."""
         names: list[str] = []
         networks: list[IPNetwork] = []
@@ -32,7 +37,7 @@ class InterfaceChoice:
                 networks.append(ipaddress.ip_network(item, strict=False))
             except ValueError:
                 names.append(_interface_name(item))
-        return cls(tuple(names), tuple(networks))
+        return cls(tuple(names), tuple(networks), public)
 
     @property
     def is_default(self) -> bool:
@@ -54,6 +59,8 @@ class InterfaceChoice:
         return ",".join((*self.names, *map(str, self.networks))) or "every interface of a LAN"
 
     def _names(self, address: LocalAddress) -> bool:
+        if not (self.public or is_lan(address.host)):
+            return False
         ip = ipaddress.ip_address(address.bare_host)
         return address.interface in self.names or any(ip in network for network in self.networks)
 

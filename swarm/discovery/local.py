@@ -16,6 +16,8 @@ from typing import Final
 
 import ifaddr
 
+from swarm.sources.address import is_lan
+
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 IFF_UP: Final = 0x1
@@ -64,10 +66,20 @@ class LocalAddress:
 
 def local_addresses() -> list[LocalAddress]:
     """Every address of this machine that is in working order. Blocks for a few system calls."""
+    return _addresses(IFF_UP | IFF_RUNNING)
+
+
+def lan_hosts() -> set[str]:
+    """Every address of this machine that only a LAN reaches, its cable plugged in or not. Blocks as well."""
+    return {address.host for address in _addresses(0) if is_lan(address.host)}
+
+
+def _addresses(needed: int) -> list[LocalAddress]:
+    """The addresses of interfaces that have all these flags."""
     found = []
     for adapter in ifaddr.get_adapters():
         flags = _interface_flags(adapter.nice_name)
-        if adapter.index is None or not (flags & IFF_UP and flags & IFF_RUNNING):
+        if adapter.index is None or flags & needed != needed:
             continue
         multicast = bool(flags & IFF_MULTICAST) and not flags & IFF_POINTOPOINT
         for ip in adapter.ips:

@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 MAX_NAMES: Final = 1024
 """Instances followed at a time: far more than a LAN has nodes, and a bound on what a flood can cost."""
 
+MAX_RESOLVING: Final = 64
+"""Names asked for at a time: three questions to the whole LAN each, within three seconds. Who makes up names
+thus has no more than this asked for."""
+
 Report = Callable[[Event], None]
 
 Resolve = Callable[[str], Awaitable[Sighting | None]]
@@ -43,6 +47,7 @@ class Names:
         self._nodes: dict[str, NodeId] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._news: set[str] = set()
+        self._turns = asyncio.Semaphore(MAX_RESOLVING)
 
     def heard(self, name: str) -> None:
         """There is such an instance, or its records changed. A name beyond MAX_NAMES is passed over."""
@@ -71,7 +76,8 @@ class Names:
         self._news.add(name)
         while name in self._news:
             self._news.discard(name)
-            sighting = await self._resolve(name)
+            async with self._turns:
+                sighting = await self._resolve(name)
             if sighting is not None and sighting.node_id is not None:
                 self._nodes[name] = sighting.node_id
                 self._report(sighting)

@@ -1,8 +1,9 @@
 """A bulk connection: our orders one way, the peer's the other, each with its own patience.
 
-The reader puts arriving pieces together and hands whole chunks to the `fetch` that ordered them, which
-delivers them; a slow receiver thus slows the sender down, and nothing piles up here. When the link ends,
-every fetch on it ends with SourceFailed. A fetch that is cancelled calls its chunks off.
+The reader puts arriving pieces together; a few tasks deliver whole chunks to whoever ordered them. While
+all of these are busy the reader waits: a slow receiver thus slows the sender down, and nothing piles up
+here. When the link ends, every fetch on it ends with SourceFailed. A fetch that is cancelled calls its
+chunks off.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Final
 
 import trio
 
-from protocol.chunks import Bytes
 from protocol.ids import ChunkDigest, SnapshotKey, to_text
 from protocol.limits import MAX_PIECES
 from protocol.manifest import Layout
@@ -25,7 +25,7 @@ from swarm.exchange.orders import Order, Orders, Unsolicited
 from swarm.exchange.outbox import Message
 from swarm.exchange.serving import Serving, TooGreedy
 from swarm.exchange.spans import sendable_spans
-from swarm.sources.interface import Deliver, Source, SourceFailed
+from swarm.sources.interface import Arrived, Deliver, Source, SourceFailed
 
 STALL_SECONDS: Final = 30.0
 """A link with orders on which nothing came for so long is cut; the scheduler goes elsewhere far sooner."""
@@ -36,8 +36,9 @@ WINDOW: Final = MAX_PIECES
 MAX_OUTSTANDING: Final = 16 * WINDOW
 """Chunks asked for on one link: half of what the other side queues before it calls us greedy."""
 
-DELIVERIES: Final = 2
-"""Frames' worth of whole chunks that wait for one fetch; then the reader waits too."""
+DELIVERIES: Final = 3
+"""Frames' worth of whole chunks under way to those who ordered them: one is checked while another is written
+and a third waits."""
 
 DigestOf = Callable[[int], ChunkDigest | None]
 
@@ -54,18 +55,23 @@ class Counter:
 
 
 class Fetching:
-    """One running fetch: its order, and the channel its whole chunks come through.
+    """One running fetch: its order, and what becomes of its whole chunks.
 
-    `to_ask`: not yet asked for. `handing`: frames whose chunks the reader is about to hand over.
+    `to_ask`: not yet asked for. `handing`: frames whose chunks are not delivered yet. `error`: what the
+    receiver raised. `over`: nothing more will come, or whoever asked has gone.
     """
 
-    def __init__(self, order: Order, digest_of: DigestOf) -> None:
+    def __init__(self, order: Order, digest_of: DigestOf, deliver: Deliver) -> None:
         self.order = order
         self.digest_of = digest_of
         self.to_ask = dict.fromkeys(order.left)
         self.handing = 0
         self.failure: str | None = None
-        self.sending, self.receiving = trio.open_memory_channel[list[tuple[int, Bytes]]](DELIVERIES)
+        self.error: Exception | None = None
+        self.over = trio.Event()
+        self._deliver = deliver
+        self._deliveries: set[trio.CancelScope] = set()
+        self._idle = trio.lowlevel.ParkingLot()
 
     @property
     def under_way(self) -> int:
@@ -74,22 +80,38 @@ class Fetching:
     def fail(self, reason: str) -> None:
         """What did not come so far will not come."""
         self.failure = self.failure or reason
-        self.sending.close()
+        self.order.left.clear()
+        self.end_if_done()
 
     def end_if_done(self) -> None:
-        """Once nothing more will come, let the fetch deliver what it has and return."""
+        """Let the fetch return once nothing more will come."""
         if not self.order.left and not self.handing:
-            self.sending.close()
+            self.over.set()
 
-    async def hand_over(self, chunks: list[tuple[int, Bytes]]) -> None:
-        """Wait until the fetch takes these; one that was cancelled or has failed needs them no more."""
+    async def deliver(self, source: Source, chunks: Arrived) -> None:
+        """Deliver these, unless the fetch is over; what the receiver raises is for the fetch to raise."""
+        scope = trio.CancelScope()
+        self._deliveries.add(scope)
         try:
-            await self.sending.send(chunks)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return
+            if not self.over.is_set():
+                with scope:
+                    await self._deliver(source, chunks)
+        except Exception as error:  # noqa: BLE001  # raised again by `fetch`, whose caller it concerns
+            self.error = error
+            self.over.set()
         finally:
+            self._deliveries.discard(scope)
             self.handing -= 1
-        self.end_if_done()
+            self._idle.unpark_all()
+
+    async def stop(self) -> None:
+        """Have no delivery running any more, nor begin."""
+        self.over.set()
+        with trio.CancelScope(shield=True):
+            while self._deliveries:
+                for scope in self._deliveries:
+                    scope.cancel()
+                await self._idle.park()
 
 
 class BulkLink:
@@ -114,16 +136,18 @@ class BulkLink:
         self._clock = clock
         self._orders = Orders()
         self._fetches: dict[Order, Fetching] = {}
+        self._arriving, self._arrived = trio.open_memory_channel[tuple[Fetching, Arrived]](0)
         self._manifests = Manifests()
         self._expecting_since = clock()
         self._serving = Serving(
-            catalog, post=link.post, put=link.put, upload=upload, count=counter.count_sent
+            catalog, post=link.post, put=link.put, aside=link.aside, upload=upload, count=counter.count_sent
         )
 
     async def run(self) -> None:
         """Exchange messages until the link is cut; then every fetch on it fails."""
         try:
-            await self.link.run(self._handle, self._serving.run, self._watch)
+            deliverers = [self._deliver_arrived] * DELIVERIES
+            await self.link.run(self._handle, self._serving.run, self._watch, *deliverers)
         finally:
             reason = self.link.end.reason if self.link.end else "the link ended"
             self._manifests.fail(reason)
@@ -138,18 +162,17 @@ class BulkLink:
         """Deliver these chunks, in whatever order they come; SourceFailed for those that do not."""
         if self.link.end is not None:
             raise SourceFailed(self._source, self.link.end.reason)
-        fetching = Fetching(Order(topic, layout, chunks), digest_of)
+        fetching = Fetching(Order(topic, layout, chunks), digest_of, deliver)
         self._fetches[fetching.order] = fetching
         try:
             self._go_on(fetching)
-            async for delivery in fetching.receiving:
-                for chunk, data in delivery:
-                    await deliver(self._source, chunk, data)
-                self._go_on(fetching)
+            await fetching.over.wait()
         finally:
             del self._fetches[fetching.order]
-            fetching.receiving.close()
             self._call_off(fetching, list(fetching.order.left))
+            await fetching.stop()
+        if fetching.error is not None:
+            raise fetching.error
         if fetching.failure is not None:
             raise SourceFailed(self._source, fetching.failure)
         if fetching.order.refused:
@@ -222,9 +245,14 @@ class BulkLink:
         for fetching, _ in arrived:
             fetching.handing += 1
         for fetching, chunks in arrived:
-            await fetching.hand_over(chunks)
+            await self._arriving.send((fetching, chunks))
         if self._download is not None:
             await self._download.take(len(message.payload))
+
+    async def _deliver_arrived(self) -> None:
+        async for fetching, chunks in self._arrived:
+            await fetching.deliver(self._source, chunks)
+            self._go_on(fetching)
 
     async def _watch(self) -> None:
         """Cut the link when the peer owes something and sends nothing."""

@@ -13,6 +13,7 @@ from protocol.signing import Identity
 from swarm.exchange.interfaces import Network
 from swarm.exchange.link import HandshakeFailed, Link, secure
 from swarm.sources.address import Address
+from swarm.workers import Workers
 
 DIAL_SECONDS: Final = 5.0
 """For a TCP connection to come about: on a LAN, one lost SYN and its retransmission and to spare."""
@@ -27,7 +28,8 @@ class CannotConnect(Exception):
 class Connector:
     """Makes links for one identity. `entropy(n)` gives n unpredictable bytes.
 
-    `listen_port`: what to tell peers about where this node listens; set once that is known.
+    `listen_port`: what to tell peers about where this node listens; set once that is known. `badge`: what
+    to show of the site this node belongs to.
     """
 
     def __init__(
@@ -38,6 +40,8 @@ class Connector:
         agent: str,
         entropy: Callable[[int], bytes],
         clock: Callable[[], float],
+        workers: Workers,
+        badge: Callable[[], bytes] = bytes,
     ) -> None:
         self.listen_port = 0
         self._identity = identity
@@ -45,6 +49,8 @@ class Connector:
         self._agent = agent
         self._entropy = entropy
         self._clock = clock
+        self._workers = workers
+        self._badge = badge
 
     async def dial(self, address: Address, kind: Kind) -> Link:
         """A link with whoever is at this address, in bounded time; CannotConnect."""
@@ -62,7 +68,7 @@ class Connector:
         return await self._secure(stream, "control", initiator=False)
 
     async def _secure(self, stream: trio.abc.Stream, kind: Kind, *, initiator: bool) -> Link:
-        hello = Hello(kind, self.listen_port, self._agent)
+        hello = Hello(kind, self.listen_port, self._agent, self._badge())
         ephemeral = self._entropy(EPHEMERAL_LENGTH)
         connection = Connection(self._identity, hello, initiator=initiator, ephemeral=ephemeral)
-        return await secure(stream, connection, self._clock)
+        return await secure(stream, connection, self._clock, self._workers)

@@ -16,12 +16,15 @@ from typing import Final, Protocol
 import trio
 
 from protocol.ids import NodeId, SnapshotKey
+from protocol.limits import MAX_RANGES
 from protocol.messages import (
     Absent,
     BadMessage,
+    Belongs,
     Bye,
     Claims,
     Found,
+    Granted,
     HaveMap,
     Join,
     Leave,
@@ -30,13 +33,17 @@ from protocol.messages import (
     Peers,
     Ping,
     Pong,
+    Redeem,
+    Renew,
+    Revoked,
     Seek,
 )
 from protocol.signing import BadSignature, check_claims
+from protocol.standing import Standing
 from swarm.errors import SwarmError
 from swarm.exchange.interfaces import Catalog, PeerMessage, TopicMessage
 from swarm.exchange.link import Link
-from swarm.exchange.outbox import Message
+from swarm.exchange.outbox import Message, ready
 from swarm.exchange.serving import open_topic
 from swarm.exchange.spans import map_segments
 from swarm.sources.address import Address
@@ -45,7 +52,8 @@ PING_SECONDS: Final = 5.0
 """Silence after which a peer is asked for a sign of life."""
 
 LINK_DEAD_SECONDS: Final = 15.0
-"""Silence after which a link is given up: three pings, as a busy node may be late with one."""
+"""Silence after which a link is given up: three pings, as a busy node may be late with one. Bytes that make
+no message are silence too; the longest message then has to come at 9 kB/s."""
 
 LEAST_PAUSE_SECONDS: Final = 0.25
 """Least time between two looks at how long a peer has been silent."""
@@ -58,6 +66,10 @@ MAX_WANTED_TOPICS: Final = 1024
 
 MAX_QUESTIONS: Final = 1024
 """Questions of one peer that wait for an answer: a node asks a few at a time."""
+
+MAX_QUESTION_RANGES: Final = 16 * MAX_RANGES
+"""Ranges in all of these together, which are what they weigh: some 8 MB. A node asks for the digests of a few
+thousand chunks at a time."""
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +109,14 @@ class Hub(Protocol):
         """The peer wants this topic, or does no more."""
         ...
 
+    def told_of_site(self, session: ControlSession, message: Belongs | Revoked | Granted) -> None:
+        """The peer shows another badge, passes on a revocation list, or answers a Renew."""
+        ...
+
+    async def renewal(self, session: ControlSession) -> Granted:
+        """The answer to a peer that wants its membership renewed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Announce:
@@ -107,15 +127,15 @@ class _Announce:
     with_map: bool = True
 
 
-Job = _Announce | NeedClaims | Lookup | Seek
+Job = _Announce | NeedClaims | Lookup | Seek | Renew
 
 
 class ControlSession:
     """One control connection. `mine`: this node dialled it. `address`: where the peer can be dialled.
 
-    `replaced`: another connection takes its place. `audience`: topics in which the peer wants to hear of
-    this node. `wanting`: topics of which it says that it lacks chunks. `finished` is set once all traces of
-    the session are gone.
+    `standing`, `badge`: how the peer stands to this node, by the badge it showed last. `replaced`: another
+    connection takes its place. `audience`: topics in which the peer wants to hear of this node. `wanting`:
+    topics of which it says that it lacks chunks. `finished` is set once all traces of the session are gone.
     """
 
     def __init__(
@@ -134,6 +154,8 @@ class ControlSession:
         self.mine = mine
         self.since = clock()
         self.replaced = False
+        self.badge = link.peer.hello.membership
+        self.standing: Standing = "open"
         self.audience: set[SnapshotKey] = set()
         self.wanting: set[SnapshotKey] = set()
         self.finished = trio.Event()
@@ -143,6 +165,8 @@ class ControlSession:
         self._jobs: deque[Job] = deque()
         self._filled = trio.lowlevel.ParkingLot()
         self._nonce = 0
+        self._acting = False
+        self._told_at = self.since
 
     async def run(self) -> None:
         """Exchange messages until the link is cut."""
@@ -173,6 +197,14 @@ class ControlSession:
     # --- what the peer says --------------------------------------------------------------------------
 
     async def _handle(self, message: Message) -> None:
+        self._acting = True
+        try:
+            await self._act(message)
+        finally:
+            self._acting = False
+            self._told_at = self._clock()
+
+    async def _act(self, message: Message) -> None:
         match message:
             case Ping():
                 self.link.post(Pong(message.nonce))
@@ -183,8 +215,12 @@ class ControlSession:
             case Bye(reason):
                 self._hub.turned_away(self.peer)
                 self.link.cut(f"the peer says goodbye: {reason}")
-            case NeedClaims() | Lookup() | Seek():
+            case Belongs() | Revoked() | Granted():
+                self._hub.told_of_site(self, message)
+            case NeedClaims() | Lookup() | Seek() | Renew():
                 self._question(message)
+            case Redeem():
+                self.link.cut("a token on a connection that is not for admission", fault=True)
             case Claims():
                 await self._claims(message)
             case _ if isinstance(message, TopicMessage):
@@ -220,7 +256,8 @@ class ControlSession:
         await self._hub.heard(message.topic, PeerMessage(self.peer, message, signer))
 
     def _question(self, job: Job) -> None:
-        if len(self._jobs) >= MAX_QUESTIONS:
+        ranges = sum(len(job.ranges) for job in (*self._jobs, job) if isinstance(job, NeedClaims))
+        if len(self._jobs) >= MAX_QUESTIONS or ranges > MAX_QUESTION_RANGES:
             self.link.cut("the peer asks more than it lets us answer", fault=True)
         else:
             self._queue(job)
@@ -245,6 +282,8 @@ class ControlSession:
                     await self._answer_lookup(question)
                 case Seek() as question:
                     await self._hub.sought(self, question)
+                case Renew():
+                    self.link.post(await self._hub.renewal(self))
 
     async def _announce(self, job: _Announce) -> None:
         """Join and map leave in one go, so that whatever changes afterwards reaches the peer after them."""
@@ -268,7 +307,7 @@ class ControlSession:
         served = await open_topic(self._catalog, question.topic)
         if served is not None:
             for claims in served.claims(question.ranges):
-                await self.link.put(claims)
+                await self.link.put(ready(claims))
 
     async def _answer_lookup(self, question: Lookup) -> None:
         try:
@@ -292,7 +331,7 @@ class ControlSession:
 
     async def _keep_alive(self) -> None:
         while True:
-            silence = self._clock() - self.link.heard_at
+            silence = 0.0 if self._acting else self._clock() - self._told_at
             if silence >= LINK_DEAD_SECONDS:
                 self.link.cut(f"silent for {LINK_DEAD_SECONDS:.0f} seconds")
             elif silence >= PING_SECONDS:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final, Protocol
 
@@ -19,16 +19,20 @@ from blake3 import blake3
 
 from protocol.ids import NodeId, SnapshotKey, short, to_text
 from protocol.manifest import Layout
-from protocol.messages import Found, Peers, Seek
+from protocol.messages import Belongs, Found, Granted, Peers, Renew, Revoked, Seek
 from protocol.signing import Identity
+from protocol.standing import Standing
 from swarm.errors import UsageError
 from swarm.exchange.bulk import BulkLink
 from swarm.exchange.bulks import Bulks
+from swarm.exchange.circle import Circle, Everyone
 from swarm.exchange.company import Companies
-from swarm.exchange.connector import Connector
+from swarm.exchange.connector import CannotConnect, Connector
 from swarm.exchange.control import ControlSession
+from swarm.exchange.door import Door
 from swarm.exchange.gossip import hints, introductions
-from swarm.exchange.interfaces import Catalog, Limiter, Network, PeerInfo, PeerMessage
+from swarm.exchange.guests import Guests, ask
+from swarm.exchange.interfaces import Catalog, Gate, Limiter, Network, PeerInfo, PeerMessage
 from swarm.exchange.link import HandshakeFailed, Link
 from swarm.exchange.lookups import Answer, Lookups
 from swarm.exchange.peers import LASTING_SECONDS, PeerTable
@@ -40,9 +44,7 @@ from swarm.exchange.usage import Usage
 from swarm.scheduler.neighbours import MAX_LINKS
 from swarm.sources.address import Address
 from swarm.sources.interface import Source, SourceFailed
-
-MAX_HANDSHAKES: Final = 64
-"""Accepted connections whose handshake is under way: twice the links a node holds. More are closed."""
+from swarm.workers import Workers
 
 FAULT_SECONDS: Final = 60.0
 """How long a peer that broke the protocol is left alone: a bug of another version will not go away soon,
@@ -72,7 +74,8 @@ class Sighting(Protocol):
 
 class Exchange:
     """See the module. `port`: where to listen; if it is taken and `any_port`, wherever the system likes.
-    `hosts`: local addresses to listen on, None for all. `entropy(n)` gives n unpredictable bytes."""
+    `hosts`: local addresses to listen on, None for those that only a LAN reaches. `entropy(n)` gives n
+    unpredictable bytes. `gate`: who may link with this node, None for everyone."""
 
     def __init__(
         self,
@@ -83,12 +86,14 @@ class Exchange:
         port: int,
         agent: str,
         entropy: Callable[[int], bytes],
+        workers: Workers,
         clock: Callable[[], float] = trio.current_time,
         hosts: Sequence[str] | None = None,
         any_port: bool = True,
         upload: Limiter | None = None,
         download: Limiter | None = None,
         max_links: int = MAX_LINKS,
+        gate: Gate | None = None,
     ) -> None:
         self.me = identity.node_id
         self.port = port
@@ -97,18 +102,23 @@ class Exchange:
         self._clock = clock
         self._hosts = hosts
         self._any_port = any_port
-        self._connector = Connector(identity, network, agent=agent, entropy=entropy, clock=clock)
+        gate = gate or Everyone()
+        self._connector = Connector(
+            identity, network, agent=agent, entropy=entropy, clock=clock, workers=workers, badge=gate.badge
+        )
         self._bulks = Bulks(
             self.me, self, self._connector, catalog, upload=upload, download=download, clock=clock
         )
         table = PeerTable(self.me, max_links=max_links)
         self._sessions = Sessions(table, self._connector, self, clock)
+        self._guests = Guests(gate)
+        self.circle = Circle(gate, self._sessions, self._expel)
         self._topics: dict[SnapshotKey, Topic] = {}
         self._companies = Companies(self._sessions.current)
         self._lookups = Lookups()
         self._usage = Usage()
         self._seeking = Seeking(self.me, self._sessions.current, self, clock)
-        self._shaking = 0
+        self._door = Door()
 
     # --- running -------------------------------------------------------------------------------------
 
@@ -127,6 +137,7 @@ class Exchange:
             else:
                 nursery.start_soon(self._sessions.dial_candidates)
                 nursery.start_soon(self._companies.run)
+                nursery.start_soon(self.circle.keep)
                 task_status.started(self.port)
         if refused is not None:
             raise UsageError(
@@ -146,23 +157,34 @@ class Exchange:
         return port
 
     async def _accepted(self, stream: trio.abc.Stream, host: str | None) -> None:
-        if self._shaking >= MAX_HANDSHAKES:
-            await trio.aclose_forcefully(stream)
+        link = await self._shake_hands(stream, host)
+        if link is None:
             return
-        self._shaking += 1
-        try:
-            link = await self._connector.welcome(stream)
-        except HandshakeFailed as error:
-            log.debug("a connection from %s came to nothing: %s", host, error)
-            return
-        finally:
-            self._shaking -= 1
-        if link.peer.hello.kind == "control":
-            await self._sessions.run(link, _listens_at(link, host), mine=False)
+        kind = link.peer.hello.kind
+        if kind == "control":
+            await self._sessions.run(link, _listens_at(link, host), mine=False, host=host)
+        elif kind == "admission":
+            await self._guests.receive(link)
         elif self._sessions.table.trusts(link.node_id, self._clock()):
             await self._bulks.accepted(link)
         else:
             await link.close()
+
+    async def _shake_hands(self, stream: trio.abc.Stream, host: str | None) -> Link | None:
+        """The link that comes of an accepted connection, if there is a place for it at the door."""
+        scope = trio.CancelScope()
+        guest = self._door.enter(host, scope.cancel, self._clock())
+        if guest is None:
+            await trio.aclose_forcefully(stream)
+            return None
+        try:
+            with scope:
+                return await self._connector.welcome(stream)
+        except HandshakeFailed as error:
+            log.debug("a connection from %s came to nothing: %s", host, error)
+        finally:
+            self._door.leave(guest, self._clock())
+        return None
 
     # --- what discovery, users and transfers do --------------------------------------------------------
 
@@ -188,6 +210,7 @@ class Exchange:
                     count.received,
                     session.since,
                     session.link.peer.hello.agent,
+                    session.standing,
                 )
             )
         return infos
@@ -238,8 +261,30 @@ class Exchange:
     async def lookup(
         self, hub: str, repo_type: str, repo: str, revision: str, timeout: float = LOOKUP_SECONDS
     ) -> list[Answer]:
-        """What peers know of this name: (who, key, commit) each; waits for all of them or `timeout` s."""
-        return await self._lookups.ask(self._sessions.current, (hub, repo_type, repo, revision), timeout)
+        """What peers know of this name: (who, key, commit) each; waits for all of them or `timeout` s.
+
+        In a site its members are asked and nobody else.
+        """
+        sessions = self._sessions.current
+        if self.circle.gate.in_site:
+            sessions = {session.peer: session for session in self.circle.members()}
+        return await self._lookups.ask(sessions, (hub, repo_type, repo, revision), timeout)
+
+    async def renew(self, peer: NodeId) -> Granted | None:
+        """Have a member renew this node's membership: over the link there is, else by a call.
+
+        None when it cannot be reached.
+        """
+        if (granted := await self.circle.renew(peer)) is not None:
+            return granted
+        for candidate in self._sessions.table.addresses(peer):
+            with suppress(CannotConnect):
+                return await self.renew_at(candidate.address)
+        return None
+
+    async def renew_at(self, address: Address) -> Granted:
+        """The same of whoever is at this address; CannotConnect."""
+        return await ask(self._connector, address, lambda _: Renew())
 
     def distrust(self, peer: NodeId, seconds: float) -> None:
         """Cut all connections with this peer and have none for so long."""
@@ -254,10 +299,21 @@ class Exchange:
         self._bulks.cut(peer, reason)
         self._sessions.distrust(peer, seconds, reason)
 
+    def _expel(self, peer: NodeId, reason: str) -> None:
+        """Cut all connections with a peer that is no longer one of ours; it may come back when it is."""
+        self._bulks.cut(peer, reason)
+        if session := self._sessions.current.get(peer):
+            session.link.cut(reason)
+
     # --- for the control connections (sessions.Owner) --------------------------------------------------
 
+    def refusal(self, link: Link) -> str | None:
+        return self.circle.refusal(link)
+
     def session(self, link: Link, address: Address | None, *, mine: bool) -> ControlSession:
-        return ControlSession(link, address, self._catalog, self, mine=mine, clock=self._clock)
+        session = ControlSession(link, address, self._catalog, self, mine=mine, clock=self._clock)
+        self.circle.begin(session)
+        return session
 
     def busy(self) -> Set[NodeId]:
         counts = {peer: self._bulks.counter(peer) for peer in self._sessions.current}
@@ -270,11 +326,15 @@ class Exchange:
         return sharing | young | self._usage.busy(carried, now)
 
     def introduce(self, link: Link, address: Address | None, others: Iterable[ControlSession]) -> None:
-        for message in introductions(((other.peer, other.address) for other in others), address):
+        standing = self.circle.gate.review(link.peer, link.peer.hello.membership).standing
+        alike = ((other.peer, other.address) for other in others if other.standing == standing)
+        for message in introductions(alike, address):
             link.post(message)
 
     def session_up(self, session: ControlSession, others: list[ControlSession]) -> None:
         self._bulks.control_up()
+        self.circle.up(session)
+        others = [other for other in others if other.standing == session.standing]
         self.introduce(session.link, session.address, others)
         for other in others:
             for message in introductions([(session.peer, session.address)], other.address):
@@ -309,7 +369,7 @@ class Exchange:
 
     def told_of(self, session: ControlSession, message: Peers) -> None:
         for node, addresses in hints(message, session.address):
-            self._sessions.sighting(node, addresses, "exchange")
+            self._sessions.sighting(node, addresses, "exchange", session.peer)
 
     def found(self, peer: NodeId, message: Found) -> None:
         self._lookups.found(peer, message)
@@ -331,8 +391,17 @@ class Exchange:
     async def takes_part(self, topic: SnapshotKey) -> bool:
         return topic in self._topics or await open_topic(self._catalog, topic) is not None
 
-    def call(self, node: NodeId, addresses: Iterable[Address]) -> None:
-        self._sessions.call(node, addresses)
+    def call(self, node: NodeId, addresses: Iterable[Address], told_by: NodeId) -> None:
+        self._sessions.call(node, addresses, told_by)
+
+    def among(self) -> Standing:
+        return "member" if self.circle.gate.in_site else "open"
+
+    def told_of_site(self, session: ControlSession, message: Belongs | Revoked | Granted) -> None:
+        self.circle.told(session, message)
+
+    async def renewal(self, session: ControlSession) -> Granted:
+        return await self.circle.gate.grant(session.link.peer, session.badge, Renew())
 
     # --- for topics and bulk connections (topics.Links, bulks.Pairs) -----------------------------------
 

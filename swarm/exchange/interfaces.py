@@ -1,8 +1,8 @@
 """What the exchange asks of the rest of the node, and the values it hands out.
 
 `Network` is how streams come about (TCP, or a simulated LAN in tests). `Catalog` and `Served` are what
-this node can answer other nodes with; the exchange never sees a path or a file. `PeerMessage` and
-`PeerGone` are what a transfer hears from its topic.
+this node can answer other nodes with; the exchange never sees a path or a file. `Gate` says who may link
+with this node. `PeerMessage` and `PeerGone` are what a transfer hears from its topic.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Protocol
 import trio
 
 from protocol.chunks import Bytes
+from protocol.handshake import PeerIdentity
 from protocol.ids import ChunkDigest, NodeId, SnapshotKey
 from protocol.manifest import Layout
 from protocol.messages import (
@@ -22,6 +23,7 @@ from protocol.messages import (
     Company,
     Fetching,
     FetchingHeard,
+    Granted,
     Have,
     HaveMap,
     Join,
@@ -30,7 +32,10 @@ from protocol.messages import (
     Leave,
     Lost,
     Ranges,
+    Redeem,
+    Renew,
 )
+from protocol.standing import Standing, Verdict
 from swarm.sources.address import Address
 
 Handler = Callable[[trio.abc.Stream, str | None], Awaitable[None]]
@@ -49,7 +54,7 @@ class Network(Protocol):
     ) -> None:
         """Accept until cancelled; reports the port in use, which `port` 0 leaves to the system.
 
-        `hosts`: the local addresses to listen on; None for all of them.
+        `hosts`: the local addresses to listen on; None for those that only a LAN reaches, as they change.
         """
         ...
 
@@ -59,6 +64,22 @@ class Limiter(Protocol):
 
     async def take(self, amount: int, /) -> None:
         """Return when this many bytes may pass."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads one chunk."""
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether it lies in memory: reading it takes no time to speak of."""
+        ...
+
+    def __call__(self, memory: memoryview, /) -> Bytes | None:
+        """Its bytes, in `memory`, which has room for them, or wherever they lie already; for workers.
+
+        None when it is held no more, or with another digest. Raises SwarmError or OSError.
+        """
         ...
 
 
@@ -92,8 +113,8 @@ class Served(Protocol):
         """What is known, by signed word, of the digests of these chunks."""
         ...
 
-    async def read(self, chunk: int, digest: ChunkDigest | None, /) -> Bytes | None:
-        """The chunk's bytes; None when it is not held, or held with another digest."""
+    def reader(self, chunk: int, digest: ChunkDigest | None, /) -> Reader | None:
+        """What reads the chunk's bytes; None when it is not held, or held with another digest."""
         ...
 
 
@@ -108,6 +129,44 @@ class Catalog(Protocol):
         self, hub: str, repo_type: str, repo: str, revision: str, /
     ) -> tuple[SnapshotKey, str] | None:
         """The key and commit of the snapshot with this name; None when it is unknown or not on offer."""
+        ...
+
+
+class Gate(Protocol):
+    """Who may link with this node, and what members of its site tell one another (`protocol.standing`)."""
+
+    @property
+    def in_site(self) -> bool:
+        """Does this node belong to a site?"""
+        ...
+
+    @property
+    def grants(self) -> bool:
+        """May this node let others into its site?"""
+        ...
+
+    def badge(self) -> bytes:
+        """What to show of it in a handshake; empty for a node of no site."""
+        ...
+
+    def meet(self, peer: PeerIdentity, badge: bytes, /) -> Verdict:
+        """How a peer stands to this node that shows this badge now."""
+        ...
+
+    def review(self, peer: PeerIdentity, badge: bytes, /) -> Verdict:
+        """How a peer stands to this node by now that has shown this badge."""
+        ...
+
+    def lists(self) -> Sequence[bytes]:
+        """Revocation lists, encoded, for members to know of."""
+        ...
+
+    def hear(self, revocation: bytes, /) -> bool:
+        """A member passes on such a list: whether it is news. ValueError when it is none."""
+        ...
+
+    async def grant(self, peer: PeerIdentity, badge: bytes, question: Redeem | Renew, /) -> Granted:
+        """The answer to a peer that wants to be let in, or to stay."""
         ...
 
 
@@ -152,7 +211,8 @@ class PeerInfo:
     """A peer with a proven link. `sent` and `received` are chunk bytes since this node started.
 
     `address` is where it can be dialled, None when it does not listen where it was seen; `via` is how
-    it was found; `since` is the time, on the exchange's clock, at which the link came up.
+    it was found; `since` is the time, on the exchange's clock, at which the link came up; `standing` is
+    whether it is a member of this node's site, or open: there for what is public.
     """
 
     node_id: NodeId
@@ -162,3 +222,4 @@ class PeerInfo:
     received: int
     since: float
     agent: str
+    standing: Standing = "open"

@@ -3,21 +3,28 @@
 A link knows nothing of what messages mean. `secure` makes one of a fresh stream; `run` reads messages
 into a handler, which may make the reader wait, and sends what was posted or put. Whoever finds a reason
 calls `cut`, from anywhere; `run` then ends and `end` says why.
+
+Chunk bytes are made ready by a worker (read and encrypted in one go) and large frames are decrypted by
+one, so that several links keep several cores busy.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 import trio
 
-from protocol.connection import Connection, HandshakeDone, ProtocolFault, Received
+from protocol.chunks import Bytes
+from protocol.connection import Connection, Event, HandshakeDone, ProtocolFault, Received
 from protocol.handshake import PeerIdentity
 from protocol.ids import NodeId
-from swarm.exchange.outbox import Message, Outbox
+from protocol.limits import KIB
+from swarm.exchange.outbox import Making, Message, Outbox
 from swarm.exchange.wire import Wire, WireBroken, wire_over
+from swarm.workers import Workers
 
 HANDSHAKE_SECONDS: Final = 10.0
 """For three small messages: a LAN needs milliseconds, a node that is busy hashing perhaps a second."""
@@ -25,6 +32,16 @@ HANDSHAKE_SECONDS: Final = 10.0
 SEND_STALL_SECONDS: Final = 30.0
 """Longest time for one frame to be taken by the peer: a megabyte at 35 kB/s. A peer whose disk makes it
 stop reading for longer is of no use for the time being."""
+
+DECRYPT_ASIDE_BYTES: Final = 512 * KIB
+"""A frame of which so much was still to come is decrypted by a worker: a smaller one takes less time than
+the way there and back."""
+
+FRAMES: Final = 3
+"""Buffers of large frames in turn: one is being sent, one waits for that, one is being filled."""
+
+SLACK: Final = 256
+"""Bytes by which the next frame may be longer than the longest so far without a new buffer: its header."""
 
 MessageHandler = Callable[[Message], Awaitable[None]]
 Task = Callable[[], Awaitable[None]]
@@ -55,6 +72,7 @@ class Link:
         peer: PeerIdentity,
         early: list[Message],
         clock: Callable[[], float],
+        workers: Workers,
     ) -> None:
         self.peer = peer
         self.end: End | None = None
@@ -62,9 +80,11 @@ class Link:
         self._connection = connection
         self._early = early
         self._clock = clock
+        self._workers = workers
         self._outbox = Outbox()
         self._scope = trio.CancelScope()
         self._handling = False
+        self._buffers = deque(bytearray() for _ in range(FRAMES))
         self._heard_at = clock()
         self._news = trio.lowlevel.ParkingLot()
 
@@ -81,9 +101,13 @@ class Link:
         if self.end is None and not self._outbox.post(message):
             self.cut("the peer does not read what it is sent")
 
-    async def put(self, message: Message) -> None:
-        """Queue a large message once the one before it is being sent."""
-        await self._outbox.put(message)
+    async def put(self, making: Making) -> None:
+        """Have a worker make a large message, and send it; returns once the peer is taking it."""
+        await self._outbox.put(making)
+
+    async def aside(self, work: Callable[[], None]) -> None:
+        """Have a worker do this."""
+        await self._workers.run(work)
 
     def cut(self, reason: str, *, fault: bool = False) -> None:
         """End the link, from any task; the first reason counts."""
@@ -101,7 +125,9 @@ class Link:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._send)
+                    sealed, frames = trio.open_memory_channel[Bytes](0)
+                    nursery.start_soon(self._seal, sealed)
+                    nursery.start_soon(self._send, frames)
                     nursery.start_soon(self._receive, handle)
                     for task in tasks:
                         nursery.start_soon(task)
@@ -120,9 +146,13 @@ class Link:
             for message in self._early:
                 await self._handled(handle, message)
             self._early.clear()
-            while received := await self._wire.receive_into(self._connection.buffer()):
+            while True:
+                lacking = self._connection.lacking
+                received = await self._wire.receive_into(self._connection.buffer(), lacking)
+                if not received:
+                    break
                 self._heard_at = self._clock()
-                for event in self._connection.received(received):
+                for event in await self._received(received, lacking):
                     if isinstance(event, Received):
                         await self._handled(handle, event.message)
                 self._news.unpark_all()
@@ -132,6 +162,11 @@ class Link:
         except ProtocolFault as error:
             self.cut(str(error), fault=True)
 
+    async def _received(self, count: int, lacking: int) -> list[Event]:
+        if count >= lacking >= DECRYPT_ASIDE_BYTES:
+            return await self._workers.run(self._connection.received, count)
+        return self._connection.received(count)
+
     async def _handled(self, handle: MessageHandler, message: Message) -> None:
         self._handling = True
         try:
@@ -140,26 +175,50 @@ class Link:
             self._handling = False
             self._heard_at = self._clock()
 
-    async def _send(self) -> None:
+    async def _seal(self, sealed: trio.MemorySendChannel[Bytes]) -> None:
+        """Make the next frames ready while those before are sent: they count, and go, in this order."""
+        while True:
+            messages = await self._outbox.take()
+            if isinstance(messages, list):
+                frames = [self._connection.seal(message) for message in messages]
+                await sealed.send(frames[0] if len(frames) == 1 else b"".join(frames))
+                continue
+            frame = await self._workers.run(self._make, messages)
+            if frame is not None:
+                await sealed.send(frame)
+            self._outbox.done()
+
+    def _make(self, making: Making) -> Bytes | None:
+        message = making()
+        if message is None:
+            return None
+        frame = self._connection.seal(message, self._buffers[0])
+        if len(frame) > len(self._buffers[0]):
+            self._buffers[0] = bytearray(len(frame) + SLACK)
+        self._buffers.rotate()
+        return frame
+
+    async def _send(self, sealed: trio.MemoryReceiveChannel[Bytes]) -> None:
         try:
-            while True:
-                frames = [self._connection.seal(message) for message in await self._outbox.take()]
+            async for frames in sealed:
                 with trio.move_on_after(SEND_STALL_SECONDS) as patience:
-                    await self._wire.send(frames[0] if len(frames) == 1 else b"".join(frames))
+                    await self._wire.send(frames)
                 if patience.cancelled_caught:
                     self.cut("the peer stopped reading")
         except WireBroken as error:
             self.cut(str(error))
 
 
-async def secure(stream: trio.abc.Stream, connection: Connection, clock: Callable[[], float]) -> Link:
+async def secure(
+    stream: trio.abc.Stream, connection: Connection, clock: Callable[[], float], workers: Workers
+) -> Link:
     """Carry out the handshake; raises HandshakeFailed, with the stream closed, when it does not succeed."""
     wire = wire_over(stream)
     reason = "no handshake in time"
     try:
         with trio.move_on_after(HANDSHAKE_SECONDS):
             peer, early = await _shake_hands(wire, connection)
-            return Link(wire, connection, peer, early, clock)
+            return Link(wire, connection, peer, early, clock, workers)
     except (WireBroken, ProtocolFault) as error:
         reason = str(error)
     except BaseException:
@@ -182,7 +241,7 @@ async def _shake_hands(wire: Wire, connection: Connection) -> tuple[PeerIdentity
             await wire.send(hello)
         if peer is not None:
             return peer, early
-        received = await wire.receive_into(connection.buffer())
+        received = await wire.receive_into(connection.buffer(), connection.lacking)
         if not received:
             raise WireBroken("the peer closed the connection during the handshake")
         for event in connection.received(received):

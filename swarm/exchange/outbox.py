@@ -1,12 +1,15 @@
 """What waits to be sent on one link: a lane for what must not wait, and one that makes its writers wait.
 
 `post` never blocks, so that one peer that stops reading holds nobody up; what it leaves unread is bounded,
-and a peer beyond that is cut. `put` is for answers and chunk bytes, whose writer can wait for the peer.
+and a peer beyond that is cut. `put` is for chunk bytes, whose writer can wait for the peer. What is put is
+not a message but what makes one, so that reading from disk, encrypting and sending follow one another
+without a detour.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -24,6 +27,8 @@ from protocol.messages import (
 )
 
 Message = ControlMessage | BulkMessage
+Making = Callable[[], Message | None]
+"""Makes one message, for a worker to call: it may read from disk. None when there is nothing to send."""
 
 MAX_POSTED_BYTES: Final = 4 * MIB
 """Unread small messages of one peer: the have-maps of eight of the largest snapshots, or minutes of Have."""
@@ -38,7 +43,7 @@ class Outbox:
     def __init__(self) -> None:
         self._posted: deque[tuple[Message, int]] = deque()
         self._posted_bytes = 0
-        self._put: Message | None = None
+        self._put: Making | None = None
         self._filled = trio.lowlevel.ParkingLot()
         self._emptied = trio.lowlevel.ParkingLot()
 
@@ -52,22 +57,27 @@ class Outbox:
         self._filled.unpark()
         return True
 
-    async def put(self, message: Message) -> None:
-        """Queue this once nothing put before it is waiting: at most one such message is held here."""
+    async def put(self, making: Making) -> None:
+        """Send what this makes, once nothing put before is waiting; returns when that is `done`."""
         while self._put is not None:
             await self._emptied.park()
-        self._put = message
+        self._put = making
         self._filled.unpark()
+        while self._put is making:
+            await self._emptied.park()
 
-    async def take(self) -> list[Message]:
-        """The next messages to send, at least one: up to BATCH_BYTES of posted ones, else the put one."""
+    def done(self) -> None:
+        """What was put has been sent."""
+        self._put = None
+        self._emptied.unpark_all()
+
+    async def take(self) -> list[Message] | Making:
+        """What to send next: up to BATCH_BYTES of posted messages, else what was put, until it is `done`."""
         while not self._posted and self._put is None:
             await self._filled.park()
         if not self._posted:
-            message, self._put = self._put, None
-            self._emptied.unpark()
-            assert message is not None
-            return [message]
+            assert self._put is not None
+            return self._put
         batch: list[Message] = []
         room = BATCH_BYTES
         while self._posted and (not batch or self._posted[0][1] <= room):
@@ -76,6 +86,11 @@ class Outbox:
             room -= size
             batch.append(small)
         return batch
+
+
+def ready(message: Message) -> Making:
+    """What makes a message that is there already."""
+    return lambda: message
 
 
 def weight(message: Message) -> int:

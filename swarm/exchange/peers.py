@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from protocol.ids import NodeId
+from swarm.exchange.hearsay import UNPROVEN_DIALS_A_SECOND, UNPROVEN_DIALS_AT_ONCE, Budget, DialRate
 from swarm.scheduler.neighbours import MAX_LINKS, Links, Neighbours
 from swarm.sources.address import Address
 
@@ -31,6 +32,9 @@ SIGHTING_RETRY_SECONDS: Final = 5.0
 
 STAGGER_SECONDS: Final = 0.3
 """Head start of each address of a node over its next one: longer than a LAN's connect and handshake."""
+
+REFUSED_RETRY_SECONDS: Final = 60.0
+"""Wait after meeting a node there may be no link with: it calls by itself once it has joined the site."""
 
 COURTESY_SECONDS: Final = 0.5
 """How much later the node with the larger id dials: mostly spares both a second connection."""
@@ -77,15 +81,23 @@ def second_connection(me: NodeId, peer: NodeId, *, first_mine: bool, second_mine
 
 @dataclass(slots=True)
 class Candidate:
-    """An address where a node may be. `node_id`: who is said, or proved, to be there."""
+    """An address where a node may be. `node_id`: who is said, or proved, to be there. `told_by`: the peer
+    that said so, if it is hearsay. `proven`: a node was met there."""
 
     address: Address
     node_id: NodeId | None
     via: str
     retry_at: float
+    told_by: NodeId | None = None
+    proven: bool = False
     dialled_at: float = -math.inf
     failures: int = 0
     dialling: bool = False
+
+    @property
+    def free(self) -> bool:
+        """May it be dialled without a thought of whom that disturbs?"""
+        return self.proven or self.via == "static"
 
 
 class PeerTable:
@@ -102,17 +114,31 @@ class PeerTable:
         self._turned_away: dict[NodeId, float] = {}
         self._called: dict[NodeId, float] = {}
         self.seeking = 0
+        self._budget = Budget()
+        self._rate = DialRate(UNPROVEN_DIALS_AT_ONCE, UNPROVEN_DIALS_A_SECOND)
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """All addresses there are, in the order in which they were heard."""
+        return list(self._candidates.values())
 
     # --- what others say ---------------------------------------------------------------------------
 
-    def sighting(self, node_id: NodeId | None, addresses: Iterable[Address], via: str, now: float) -> None:
-        """A node is said to be at these addresses, the likeliest first."""
+    def sighting(
+        self,
+        node_id: NodeId | None,
+        addresses: Iterable[Address],
+        via: str,
+        now: float,
+        told_by: NodeId | None = None,
+    ) -> None:
+        """A node is said to be at these addresses, the likeliest first; `told_by`: the peer that says so."""
         if node_id == self.me:
             return
         for order, address in enumerate(a for a in addresses if a.dialable):
             candidate = self._candidates.get(address)
             if candidate is None:
-                self._add(Candidate(address, node_id, via, now + self._head_start(node_id, order)))
+                self._add(Candidate(address, node_id, via, now + self._head_start(node_id, order), told_by))
                 continue
             if node_id is not None and candidate.node_id not in self.linked:
                 candidate.node_id = node_id
@@ -128,16 +154,24 @@ class PeerTable:
             return
         for candidate in self.addresses(node_id):
             if candidate.via != "static" and not candidate.dialling:
-                del self._candidates[candidate.address]
+                self._drop(candidate)
 
     def _head_start(self, node_id: NodeId | None, order: int) -> float:
         courtesy = COURTESY_SECONDS if node_id is not None and self.me > node_id else 0.0
         return courtesy + order * STAGGER_SECONDS
 
     def _add(self, candidate: Candidate) -> None:
+        told_by, host = candidate.told_by, candidate.address.host
+        if candidate.via != "static" and not self._budget.allows(host, told_by):
+            return
         if len(self._candidates) >= MAX_CANDIDATES and not self._make_room(candidate):
             return
         self._candidates[candidate.address] = candidate
+        self._budget.spend(host, told_by)
+
+    def _drop(self, candidate: Candidate) -> None:
+        del self._candidates[candidate.address]
+        self._budget.free(candidate.address.host, candidate.told_by)
 
     def _make_room(self, candidate: Candidate) -> bool:
         """Forget the least promising address; hearsay of peers never pushes out anything."""
@@ -154,7 +188,7 @@ class PeerTable:
         worst = max(idle, key=self._promise, default=None)
         if worst is None or not (needed or self._promise(candidate) <= self._promise(worst)):
             return False
-        del self._candidates[worst.address]
+        self._drop(worst)
         return True
 
     def _promise(self, candidate: Candidate) -> tuple[bool, int, int]:
@@ -166,15 +200,21 @@ class PeerTable:
     # --- dialling ------------------------------------------------------------------------------------
 
     def dials(self, now: float) -> list[Address]:
-        """Addresses to connect to now: what the operator named, then the nearest of those wanted."""
+        """Addresses to connect to now: what the operator named, then those wanted that failed least."""
         room = self._room()
         due = [c for c in self._eligible(now, now) if c.retry_at <= now] if room or self._called else []
-        due.sort(key=lambda candidate: (candidate.via != "static", candidate.retry_at))
-        called = [candidate for candidate in due if candidate.node_id in self._called]
-        chosen = called + [candidate for candidate in due if candidate not in called][:room]
-        for candidate in chosen:
+        due.sort(key=lambda candidate: (candidate.via != "static", candidate.failures, candidate.retry_at))
+        chosen: list[Address] = []
+        for candidate in due:
+            called = candidate.node_id in self._called
+            if (room <= 0 and not called) or not (candidate.free or self._rate.ready_at <= now):
+                continue
+            if not candidate.free:
+                self._rate.take(now)
+            room -= not called
             candidate.dialling, candidate.dialled_at = True, now
-        return [candidate.address for candidate in chosen]
+            chosen.append(candidate.address)
+        return chosen
 
     def next_dial(self, now: float) -> float:
         """When `dials` should be asked again; infinity when only a change of the table brings work."""
@@ -182,7 +222,8 @@ class PeerTable:
         if room == 0 and not self._called:
             return math.inf
         eligible = self._eligible(now, math.inf)
-        times = [c.retry_at for c in eligible if room or c.node_id in self._called]
+        due = [c for c in eligible if room or c.node_id in self._called]
+        times = [c.retry_at if c.free else max(c.retry_at, self._rate.ready_at) for c in due]
         for untils in (self._distrusted, self._turned_away):
             times += [until for until in untils.values() if until > now]
         return min((time for time in times if time > now), default=math.inf)
@@ -209,13 +250,13 @@ class PeerTable:
         self._neighbours.forget(known)
         return self._neighbours.wanted(known) | self._called.keys()
 
-    def call(self, peer: NodeId, addresses: Iterable[Address], now: float) -> None:
+    def call(self, peer: NodeId, addresses: Iterable[Address], now: float, told_by: NodeId | None) -> None:
         """This node seeks what this one has: dial it now."""
         if peer in self.linked or len(self._called) >= MAX_CALLED:
             return
         self._called[peer] = now + CALL_SECONDS
         self._turned_away.pop(peer, None)
-        self.sighting(peer, addresses, "exchange", now)
+        self.sighting(peer, addresses, "exchange", now, told_by)
         for order, candidate in enumerate(self.addresses(peer)):
             candidate.retry_at = now + self._head_start(peer, order)
 
@@ -233,16 +274,28 @@ class PeerTable:
         candidate.failures += 1
         candidate.retry_at = now + self._backoff(candidate.failures)
         if candidate.via != "static" and candidate.failures >= FORGET_AFTER_FAILURES:
-            del self._candidates[address]
+            self._drop(candidate)
 
     def reached(self, address: Address, node_id: NodeId, now: float) -> None:
         """A handshake proved who is at the address: a peer, or this node itself."""
         candidate = self._candidates.get(address)
         if candidate is None:
             return
-        candidate.dialling = False
+        candidate.dialling, candidate.proven = False, True
         candidate.node_id = node_id
         candidate.retry_at = now + FIRST_RETRY_SECONDS
+
+    def refused(self, address: Address, now: float) -> None:
+        """There may be no link with the node at this address, for the time being."""
+        candidate = self._candidates.get(address)
+        if candidate is not None:
+            candidate.retry_at = now + REFUSED_RETRY_SECONDS
+
+    def reconsider(self, now: float) -> None:
+        """This node's own standing has changed: who refused it may not any more."""
+        for candidate in self._candidates.values():
+            if candidate.node_id not in self.linked:
+                candidate.retry_at = min(candidate.retry_at, now + FIRST_RETRY_SECONDS)
 
     # --- links ---------------------------------------------------------------------------------------
 

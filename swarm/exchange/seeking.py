@@ -15,6 +15,7 @@ import trio
 from protocol.ids import NodeId, SnapshotKey
 from protocol.limits import MAX_SEEK_HOPS
 from protocol.messages import Peers, Seek
+from protocol.standing import Standing
 from swarm.exchange.control import ControlSession
 from swarm.exchange.gossip import hints
 from swarm.sources.address import Address
@@ -54,8 +55,12 @@ class Owner(Protocol):
         """Does this node take part in the topic, or serve it?"""
         ...
 
-    def call(self, node: NodeId, addresses: Iterable[Address]) -> None:
-        """Have a link with this node, even for another."""
+    def call(self, node: NodeId, addresses: Iterable[Address], told_by: NodeId) -> None:
+        """Have a link with this node, even for another, as this peer says."""
+        ...
+
+    def among(self) -> Standing:
+        """Among whom this node seeks: in a site its members."""
         ...
 
 
@@ -89,7 +94,7 @@ class Seeking:
         """Send a Seek if there is little company; whether there was need to."""
         if company >= ENOUGH_COMPANY or not self._owner.crowded():
             return False
-        self._send(Seek(topic, self._me, (), hops), ())
+        self._send(Seek(topic, self._me, (), hops), self._owner.among(), ())
         return True
 
     async def heard(self, session: ControlSession, message: Seek) -> None:
@@ -104,10 +109,10 @@ class Seeking:
             return
         if await self._owner.takes_part(message.topic):
             for node, addresses in called:
-                self._owner.call(node, addresses)
+                self._owner.call(node, addresses, session.peer)
         elif message.hops:
             on = Seek(message.topic, message.seeker, where, message.hops - 1)
-            self._send(on, (session.peer, message.seeker))
+            self._send(on, session.standing, (session.peer, message.seeker))
 
     def _is_news(self, message: Seek) -> bool:
         """Whether it did not come before with as far to go, and there was not too much of it."""
@@ -123,7 +128,7 @@ class Seeking:
         self._seen[key] = (message.hops, now)
         return True
 
-    def _send(self, message: Seek, but: Iterable[NodeId]) -> None:
+    def _send(self, message: Seek, among: Standing, but: Iterable[NodeId]) -> None:
         for peer, session in self._sessions.items():
-            if peer not in but:
+            if session.standing == among and peer not in but:
                 session.link.post(message)

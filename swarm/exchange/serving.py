@@ -1,33 +1,36 @@
 """Answers what a peer asks for on a bulk connection: chunks in the order asked, and manifests.
 
-One task reads from the store, a bounded number of bytes ahead; another paces and sends. What the peer
-calls off before it was read is not sent. A peer that asks for absurdly much at once is cut.
+One task takes requests from the queue and has a worker read what lies on disk, one frame ahead; another
+has the link encrypt and send one frame after another. What the peer calls off before it is read is neither
+read nor sent. A peer that asks for absurdly much at once is cut.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Final
 
 import trio
 
-from protocol.chunks import Bytes
+from protocol.chunks import LARGEST_CHUNK, Bytes
 from protocol.ids import ChunkDigest, SnapshotKey
 from protocol.limits import KIB, MAX_DATA_PAYLOAD, MAX_PIECES
 from protocol.messages import Cancel, Data, ManifestPart, NeedManifest, Refuse, Request
 from swarm.errors import SwarmError
-from swarm.exchange.interfaces import Catalog, Limiter, Served
+from swarm.exchange.interfaces import Catalog, Limiter, Reader, Served
+from swarm.exchange.outbox import Making, ready
 from swarm.exchange.spans import covers, sendable_spans
 
 MAX_QUEUED: Final = 16_384
 """Chunks and manifests one peer may have asked for and not got: 30 requests of the largest size, 4 GiB of
 the smallest whole chunks; about 3 MB of memory."""
 
-READ_AHEAD: Final = 2
-"""Data frames read and not yet handed to the connection: the disk and the network work at once."""
+MEMORIES: Final = 2
+"""What chunks are read into, in turn: one is being encrypted and sent while the next is being read."""
 
 ALONE_FROM: Final = 256 * KIB
 """A chunk of this length or more travels in frames of its own, so that it can be relayed at once."""
@@ -36,8 +39,6 @@ PACED_PAYLOAD: Final = 64 * KIB
 """Payload of a frame when uploads are limited: small enough that many peers take turns within seconds."""
 
 log = logging.getLogger(__name__)
-
-Frame = Data | ManifestPart
 
 
 class TooGreedy(Exception):
@@ -59,18 +60,21 @@ class Serving:
         catalog: Catalog,
         *,
         post: Callable[[Refuse | ManifestPart], None],
-        put: Callable[[Frame], Awaitable[None]],
+        put: Callable[[Making], Awaitable[None]],
+        aside: Callable[[Callable[[], None]], Awaitable[None]],
         upload: Limiter | None,
         count: Callable[[int], None],
     ) -> None:
         self._catalog = catalog
         self._post = post
         self._put = put
+        self._aside = aside
         self._upload = upload
         self._count = count
         self._payload = PACED_PAYLOAD if upload else MAX_DATA_PAYLOAD
         self._queue: deque[_Item | NeedManifest] = deque()
         self._asked = trio.lowlevel.ParkingLot()
+        self._memories = deque(mmap(-1, LARGEST_CHUNK) for _ in range(MEMORIES))
 
     def ask(self, message: Request | NeedManifest) -> None:
         """Queue what the peer asked for; TooGreedy when that is too much."""
@@ -94,20 +98,12 @@ class Serving:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        sending, receiving = trio.open_memory_channel[Frame](READ_AHEAD)
+        readings, ready = trio.open_memory_channel[Reading](0)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._send, receiving)
-            await self._read(sending)
+            nursery.start_soon(self._read, readings)
+            nursery.start_soon(self._send, ready)
 
-    async def _send(self, frames: trio.MemoryReceiveChannel[Frame]) -> None:
-        async for frame in frames:
-            if self._upload is not None:
-                await self._upload.take(len(frame.payload))
-            await self._put(frame)
-            if isinstance(frame, Data):
-                self._count(len(frame.payload))
-
-    async def _read(self, frames: trio.MemorySendChannel[Frame]) -> None:
+    async def _read(self, readings: trio.MemorySendChannel[Reading]) -> None:
         while True:
             if not self._queue:
                 await self._asked.park()
@@ -117,62 +113,118 @@ class Serving:
             while self._queue and self._queue[0].topic == topic:
                 if isinstance(self._queue[0], NeedManifest):
                     self._queue.popleft()
-                    await self._send_manifest(frames, topic, served)
+                    await self._send_manifest(topic, served)
                 elif served is None:
                     self._refuse(topic, [item.chunk for item in self._take(lambda _: 0)])
                 else:
-                    await self._send_chunks(frames, topic, served)
+                    await self._read_chunks(topic, served, readings)
 
     def _take(self, length: Callable[[int], int]) -> list[_Item]:
-        """The next items of the queue to read at once: chunks of one topic, a full frame of bytes or so."""
+        """The next items of the queue to read at once: a large chunk, or small ones that fit one frame."""
         items: list[_Item] = []
-        room = self._payload
+        size, alone = 0, min(ALONE_FROM, self._payload)
         while self._queue and len(items) < MAX_PIECES:
             item = self._queue[0]
             if isinstance(item, NeedManifest) or (items and item.topic != items[0].topic):
                 break
-            room -= length(item.chunk)
-            if items and room < 0:
+            bytes_more = length(item.chunk)
+            if items and (bytes_more >= alone or size + bytes_more > self._payload):
                 break
             items.append(item)
             self._queue.popleft()
+            size += bytes_more
+            if bytes_more >= alone:
+                break
         return items
 
-    async def _send_chunks(
-        self, frames: trio.MemorySendChannel[Frame], topic: SnapshotKey, served: Served
+    async def _read_chunks(
+        self, topic: SnapshotKey, served: Served, readings: trio.MemorySendChannel[Reading]
     ) -> None:
         layout = served.layout
         items = self._take(lambda chunk: layout.length(chunk) if chunk < layout.total else 0)
-        found: list[Bytes | None] = [None] * len(items)
+        asked = [
+            (item.chunk, served.reader(item.chunk, item.digest) if item.chunk < layout.total else None)
+            for item in items
+        ]
+        self._memories.rotate()
+        reading = Reading(topic, asked, self._payload, self._memories[0])
+        if not all(reader.at_hand for _, reader in asked if reader):
+            await self._aside(reading.read)
+        await readings.send(reading)
 
-        async def read(place: int, item: _Item) -> None:
-            try:
-                if item.chunk < layout.total:
-                    found[place] = await served.read(item.chunk, item.digest)
-            except (SwarmError, OSError) as error:
-                log.warning("cannot read chunk %d for a peer: %s", item.chunk, error)
+    async def _send(self, ready: trio.MemoryReceiveChannel[Reading]) -> None:
+        async for reading in ready:
+            while reading.more:
+                await self._put(reading.next_frame)
+                self._count(reading.made)
+                if self._upload is not None:
+                    await self._upload.take(reading.made)
+            self._refuse(reading.topic, reading.absent)
 
-        async with trio.open_nursery() as nursery:
-            for place, item in enumerate(items):
-                nursery.start_soon(read, place, item)
-        there = [(item.chunk, data) for item, data in zip(items, found, strict=True) if data]
-        self._refuse(topic, [item.chunk for item, data in zip(items, found, strict=True) if not data])
-        for frame in data_frames(topic, there, self._payload):
-            await frames.send(frame)
-
-    async def _send_manifest(
-        self, frames: trio.MemorySendChannel[Frame], topic: SnapshotKey, served: Served | None
-    ) -> None:
+    async def _send_manifest(self, topic: SnapshotKey, served: Served | None) -> None:
         manifest = memoryview(served.manifest if served else b"")
         if not manifest:
             self._post(ManifestPart(topic, 0, 0, b""))
         for offset in range(0, len(manifest), self._payload):
-            part = manifest[offset : offset + self._payload]
-            await frames.send(ManifestPart(topic, offset, len(manifest), part))
+            part = ManifestPart(topic, offset, len(manifest), manifest[offset : offset + self._payload])
+            await self._put(ready(part))
+            if self._upload is not None:
+                await self._upload.take(len(part.payload))
 
     def _refuse(self, topic: SnapshotKey, chunks: Iterable[int]) -> None:
         for ranges in sendable_spans(chunks):
             self._post(Refuse(topic, ranges))
+
+
+class Reading:
+    """Chunks on their way from the store into data frames; `read` and `next_frame` are for a worker to call.
+
+    `absent`: the chunks that were not there. `more`: whether there is another frame. `made`: payload bytes
+    of the last one. `memory`: what chunks may be read into, with room for all of them.
+    """
+
+    def __init__(
+        self, topic: SnapshotKey, asked: Sequence[tuple[int, Reader | None]], payload: int, memory: mmap
+    ) -> None:
+        self._memory = memoryview(memory)
+        self.absent: list[int] = []
+        self.made = 0
+        self.topic = topic
+        self._asked = asked
+        self._payload = payload
+        self._frames: deque[Data] | None = None
+
+    @property
+    def more(self) -> bool:
+        return self._frames is None or bool(self._frames)
+
+    def next_frame(self) -> Data | None:
+        """The next frame; everything is read for the first, if it was not `read` before."""
+        self.read()
+        frame = self._frames.popleft() if self._frames else None
+        self.made = len(frame.payload) if frame else 0
+        return frame
+
+    def read(self) -> None:
+        """Read everything, once."""
+        if self._frames is None:
+            self._frames = deque(data_frames(self.topic, self._found(), self._payload))
+
+    def _found(self) -> list[tuple[int, Bytes]]:
+        there: list[tuple[int, Bytes]] = []
+        memory = self._memory
+        for chunk, reader in self._asked:
+            data = None
+            try:
+                data = reader(memory) if reader else None
+            except (SwarmError, OSError) as error:
+                log.warning("cannot read chunk %d for a peer: %s", chunk, error)
+            if data:
+                there.append((chunk, data))
+                memory = memory[len(data) :]
+            else:
+                self.absent.append(chunk)
+        return there
 
 
 async def open_topic(catalog: Catalog, topic: SnapshotKey) -> Served | None:

@@ -8,6 +8,7 @@ and hears of each that comes up or goes down, in that order and never two for th
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Set
 from typing import Final, Protocol
 
@@ -20,7 +21,11 @@ from swarm.exchange.control import ControlSession
 from swarm.exchange.link import Link
 from swarm.exchange.outbox import Message
 from swarm.exchange.peers import PeerTable, second_connection
-from swarm.sources.address import Address
+from swarm.sources.address import Address, is_loopback
+
+MAX_LINKS_OF_A_HOST: Final = 16
+"""Peers admitted that called from one address, but for this machine's own: keys cost nothing, so that one
+machine could otherwise be all the peers a node has. Containers of a machine that shares its address fit."""
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +37,10 @@ ENOUGH: Final = "this node has as many links as it wants"
 
 class Owner(Protocol):
     """Who makes sessions and hears of them."""
+
+    def refusal(self, link: Link) -> str | None:
+        """Why there may be no session over this link; None when there may."""
+        ...
 
     def session(self, link: Link, address: Address | None, *, mine: bool) -> ControlSession:
         """A session over this link, not yet running."""
@@ -66,6 +75,8 @@ class Sessions:
         self._owner = owner
         self._clock = clock
         self._changed = trio.lowlevel.ParkingLot()
+        self._in_line: set[NodeId] = set()
+        self._callers: Counter[str] = Counter()
 
     async def dial_candidates(self) -> None:
         """Dial whatever the table says, until cancelled, and run the connections that come of it."""
@@ -77,9 +88,20 @@ class Sessions:
                 with trio.move_on_after(max(0.0, self.table.next_dial(now) - now)):
                     await self._changed.park()
 
-    def sighting(self, node_id: NodeId | None, addresses: Iterable[Address], via: str) -> None:
-        """A hint where a node may be."""
-        self.table.sighting(node_id, addresses, via, self._clock())
+    def sighting(
+        self,
+        node_id: NodeId | None,
+        addresses: Iterable[Address],
+        via: str,
+        told_by: NodeId | None = None,
+    ) -> None:
+        """A hint where a node may be, perhaps from a peer."""
+        self.table.sighting(node_id, addresses, via, self._clock(), told_by)
+        self._changed.unpark_all()
+
+    def reconsider(self) -> None:
+        """Dial those again soon that there could be no link with: this node's own standing has changed."""
+        self.table.reconsider(self._clock())
         self._changed.unpark_all()
 
     def distrust(self, peer: NodeId, seconds: float, reason: str) -> None:
@@ -89,19 +111,24 @@ class Sessions:
         if session := self.current.get(peer):
             session.link.cut(reason)
 
-    def call(self, node: NodeId, addresses: Iterable[Address]) -> None:
-        """A node seeks what this one has: have a link with it."""
-        self.table.call(node, addresses, self._clock())
+    def call(self, node: NodeId, addresses: Iterable[Address], told_by: NodeId | None) -> None:
+        """A node seeks what this one has, says a peer: have a link with it."""
+        self.table.call(node, addresses, self._clock(), told_by)
         self._changed.unpark_all()
 
     def turned_away(self, peer: NodeId) -> None:
         """The peer says that it has links enough."""
         self.table.turned_away(peer, self._clock())
 
-    async def run(self, link: Link, address: Address | None, *, mine: bool) -> None:
-        """Run a control connection until it ends, if it is welcome. `address`: where the peer listens."""
+    async def run(self, link: Link, address: Address | None, *, mine: bool, host: str | None = None) -> None:
+        """Run a control connection until it ends, if it is welcome. `address`: where the peer listens;
+        `host`: where it called from."""
         peer = link.node_id
-        refusal = await self._refusal(link, mine=mine)
+        caller = None if mine or host is None or is_loopback(host) else host
+        refusal = self._owner.refusal(link)
+        if refusal is not None and mine and address is not None:
+            self.table.refused(address, self._clock())
+        refusal = refusal or await self._refusal(link, mine=mine, caller=caller)
         if refusal is not None:
             log.debug("a link with %s is not wanted: %s", short(peer), refusal)
             if refusal == ENOUGH:
@@ -109,11 +136,14 @@ class Sessions:
             await link.close()
             return
         session = self._owner.session(link, address, mine=mine)
+        callers = [caller] if caller else []
+        self._callers.update(callers)
         self._up(session)
         try:
             await session.run()
         finally:
             self._down(session)
+            self._callers -= Counter(callers)
 
     async def _dial(self, address: Address) -> None:
         try:
@@ -127,14 +157,25 @@ class Sessions:
         self._changed.unpark_all()
         await self.run(link, address, mine=True)
 
-    async def _refusal(self, link: Link, *, mine: bool) -> str | None:
+    async def _refusal(self, link: Link, *, mine: bool, caller: str | None) -> str | None:
         """Make way for this connection; or say why it is not to be."""
         peer = link.node_id
+        if peer in self._in_line:
+            return "another one stands in line already"
+        self._in_line.add(peer)
+        try:
+            return await self._stand_in_line(peer, mine=mine, caller=caller)
+        finally:
+            self._in_line.discard(peer)
+
+    async def _stand_in_line(self, peer: NodeId, *, mine: bool, caller: str | None) -> str | None:
         while True:
             first = self.current.get(peer)
             if first is not None:
                 if await self._keep(first, mine=mine):
                     return "there is one already"
+            elif caller is not None and self._callers[caller] >= MAX_LINKS_OF_A_HOST:
+                return f"{MAX_LINKS_OF_A_HOST} peers at one address are enough"
             elif (reason := self.table.admits(peer, self._clock())) is not None:
                 return reason
             elif self.table.has_room(peer):

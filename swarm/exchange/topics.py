@@ -9,15 +9,22 @@ from typing import Final, Protocol
 import trio
 
 from protocol.ids import ChunkDigest, NodeId, SnapshotKey, to_text
+from protocol.limits import KIB
 from protocol.manifest import Layout
 from protocol.messages import Absent, Join, Leave, NeedClaims
 from swarm.exchange.bulk import BulkLink
 from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicEvent, TopicMessage
+from swarm.exchange.outbox import weight
 from swarm.sources.interface import Deliver, Source, SourceFailed
 
 EVENTS_ROOM: Final = 512
-"""Events that may wait for a transfer; then the readers of the links wait too. At most 64 MiB, in fact
-a thousandth of that."""
+"""Events that may wait for a transfer; then the readers of the links wait too."""
+
+LARGE_EVENT: Final = 4 * KIB
+"""Weight from which an event is a large one: a have-map, or news of hundreds of ranges or digests."""
+
+LARGE_EVENTS_ROOM: Final = 16
+"""Events that may wait if one more is to be large: half a megabyte each in memory, were they the largest."""
 
 EVENTS_POLL_SECONDS: Final = 0.01
 """How often a waiting reader looks whether there is room again: a memory channel tells nobody."""
@@ -110,7 +117,8 @@ class Topic:
 
     async def hear(self, event: PeerMessage) -> None:
         """Pass a message on to the transfer, once it has caught up a little."""
-        while self._events.statistics().current_buffer_used >= EVENTS_ROOM:  # noqa: ASYNC110
+        room = EVENTS_ROOM if weight(event.message) < LARGE_EVENT else LARGE_EVENTS_ROOM
+        while self._events.statistics().current_buffer_used >= room:  # noqa: ASYNC110
             await trio.sleep(EVENTS_POLL_SECONDS)
         match event.message:
             case Join():

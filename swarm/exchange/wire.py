@@ -1,14 +1,29 @@
 """Bytes into a connection's own buffer, and out of it, whatever the stream is.
 
 A TCP socket writes straight into the buffer (`recv_into`), without a copy a read; any other trio stream
-is read and copied, which is for tests.
+is read and copied, which is for tests. While a large frame is under way the socket is told to wake us for
+no less than a good part of it (SO_RCVLOWAT, socket(7)): each time costs more than the bytes do.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+import socket
+from contextlib import suppress
+from typing import Final, Protocol
 
 import trio
+
+from protocol.limits import KIB
+
+PATIENT_FROM: Final = 16 * KIB
+"""Bytes of a frame still to come from which on it is worth waiting for more than the first of them."""
+
+PATIENCE_BYTES: Final = 256 * KIB
+"""Most bytes to wait for at a time: 10 ms at 200 Mbit/s; a peer slower than 9 kB/s counts as stalled."""
+
+UNSENT_BYTES: Final = 128 * KIB
+"""Bytes the kernel holds that it has not sent, beyond which it takes no more (TCP_NOTSENT_LOWAT, tcp(7)):
+5 ms at 200 Mbit/s to make the next frame ready in. What lies there can no longer be called off."""
 
 Buffer = bytes | bytearray | memoryview
 
@@ -18,8 +33,11 @@ class WireBroken(Exception):
 
 
 class Wire(Protocol):
-    async def receive_into(self, buffer: memoryview) -> int:
-        """Read at most what fits the buffer; 0 at the end of the stream. Raises WireBroken."""
+    async def receive_into(self, buffer: memoryview, least: int) -> int:
+        """Read at most what fits the buffer; 0 at the end of the stream. Raises WireBroken.
+
+        `least`: fewer bytes are of no use to the caller, who gets them all the same.
+        """
         ...
 
     async def send(self, data: Buffer) -> None:
@@ -37,7 +55,7 @@ class StreamWire:
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
 
-    async def receive_into(self, buffer: memoryview) -> int:
+    async def receive_into(self, buffer: memoryview, least: int) -> int:
         try:
             data = await self._stream.receive_some(len(buffer))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
@@ -61,12 +79,26 @@ class SocketWire(StreamWire):
     def __init__(self, stream: trio.SocketStream) -> None:
         super().__init__(stream)
         self._socket = stream.socket
+        self._low_water = 1
+        with suppress(OSError, AttributeError):  # a system without it wakes the sender sooner, no more
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
-    async def receive_into(self, buffer: memoryview) -> int:
+    async def receive_into(self, buffer: memoryview, least: int) -> int:
         try:
+            if least >= PATIENT_FROM:
+                self._wake_for(min(least, PATIENCE_BYTES))
+                await trio.lowlevel.wait_readable(self._socket)
+            else:
+                self._wake_for(1)
             return await self._socket.recv_into(buffer)
         except (OSError, trio.ClosedResourceError) as error:
             raise WireBroken(_reason(error)) from error
+
+    def _wake_for(self, count: int) -> None:
+        """Have the socket count as readable from so many bytes on."""
+        if count != self._low_water:
+            self._low_water = count
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
 
 def wire_over(stream: trio.abc.Stream) -> Wire:

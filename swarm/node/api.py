@@ -12,17 +12,22 @@ from swarm.transfer.requests import GetRequest, GetResult, Progress, RepoName, R
 
 
 class PeerRow(TypedDict):
-    """One peer with a link: bytes sent to it and received from it since the link came up."""
+    """One peer with a link: bytes sent to it and received from it since the link came up, and whether it is
+    a member of this node's site or open."""
 
     node: str
     address: str
     via: str
     sent: int
     received: int
+    standing: str
 
 
 class ModelRow(TypedDict):
-    """One snapshot in the store: its size in bytes, how many of them are held, when it came (unix time)."""
+    """One snapshot in the store: its size in bytes, how many of them are held, when it came (unix time).
+
+    `private`: its hub wanted a token for it.
+    """
 
     hub: str
     repo_type: str
@@ -32,6 +37,7 @@ class ModelRow(TypedDict):
     bytes: int
     held: int
     complete: bool
+    private: bool
     when: float
 
 
@@ -42,8 +48,30 @@ class StoreRow(TypedDict):
     quota: int
 
 
+class TroubleRow(TypedDict):
+    """A node of the same site that is refused: why, and how many seconds its clock is ahead of ours."""
+
+    node: str
+    cause: str
+    ahead: int
+
+
+class SiteRow(TypedDict):
+    """This node's site as it runs: times are unix, `members` those it has links with."""
+
+    site: str
+    name: str
+    rights: str
+    issued: int
+    expires: int
+    serve_open: bool
+    members: int
+    troubles: list[TroubleRow]
+
+
 class Status(TypedDict):
-    """What `swarm status --json` prints. `uptime` is seconds; `listen` and `address` are host:port."""
+    """What `swarm status --json` prints. `uptime` is seconds; `listen` and `address` are host:port; `site` is
+    None for a node of no site."""
 
     node: str
     version: str
@@ -52,6 +80,7 @@ class Status(TypedDict):
     peers: list[PeerRow]
     snapshots: list[ModelRow]
     store: StoreRow
+    site: SiteRow | None
 
 
 class SourceRow(TypedDict):

@@ -7,11 +7,7 @@
 from __future__ import annotations
 
 import logging
-import os
-import pwd
-import socket
-import struct
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,8 +16,9 @@ from typing import Any, Final
 import trio
 
 from swarm.errors import StoreError, SwarmError, UsageError
-from swarm.node import socketfile, wire
+from swarm.node import callers, socketfile, wire
 from swarm.node.api import NodeApi, Report
+from swarm.node.callers import Guest
 from swarm.transfer.requests import GetRequest, Progress, RepoName, Roots
 
 __all__ = ["NodeApi", "serve"]
@@ -119,39 +116,27 @@ def _group(path: Path) -> int:
 async def _connection(api: NodeApi, group: int, stream: trio.SocketStream) -> None:
     """One client: refused, or heard."""
     async with stream:
-        if await _may_call(stream, group):
-            await converse(api, stream)
+        seen = await _as_seen_by_caller(api, stream, group)
+        if seen is not None:
+            await converse(seen, stream)
         else:
             call = _Call(stream)
             await call.first_line()  # closing with something unread would take the answer back
             await call.send(wire.error_answer(StoreError("This node is another user's.", OWN_NODE)))
 
 
-async def _may_call(stream: trio.SocketStream, group: int) -> bool:
-    """`may_call` for the process at the other end.
+async def _as_seen_by_caller(api: NodeApi, stream: trio.SocketStream, group: int) -> NodeApi | None:
+    """What of the node the process at the other end may use; None when it may use nothing.
 
-    Where the kernel does not tell who that is (no SO_PEERCRED), the modes of socket and folder decide alone.
+    Where the kernel does not tell who that is, the modes of socket and folder have decided who can connect,
+    and nobody is taken for the owner.
     """
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return True
-    form = struct.Struct("iII")  # struct ucred of unix(7): pid, uid, gid
-    _, uid, gid = form.unpack(stream.getsockopt(socket.SOL_SOCKET, option, form.size))
-    return await trio.to_thread.run_sync(may_call, uid, gid, group)
-
-
-def _groups_of(uid: int, gid: int) -> list[int]:
-    try:
-        return os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
-    except KeyError:
-        return [gid]
-
-
-def may_call(
-    uid: int, gid: int, group: int, groups_of: Callable[[int, int], Sequence[int]] = _groups_of
-) -> bool:
-    """Whether a process of this user may ask: the node's own, root, or a member of the socket's group."""
-    return uid in (0, os.geteuid()) or gid == group or group in groups_of(uid, gid)
+    caller = callers.caller_of(stream.socket)  # type: ignore[arg-type]  # trio's has `getsockopt`, too
+    if caller is None:
+        return Guest(api)
+    if not await trio.to_thread.run_sync(callers.may_call, caller, group):
+        return None
+    return api if caller.is_owner else Guest(api)
 
 
 async def converse(api: NodeApi, stream: trio.abc.Stream) -> None:

@@ -1,54 +1,38 @@
-"""The node's keys on disk: one file, readable by its owner alone.
+"""The node's secrets on disk, each a file readable by its owner alone and refused when it is not.
 
-`$SWARM_HOME/identity` holds two lines of hex, the Ed25519 seed and the Noise private key. A file that
-others may read is refused, as whoever copied it can pass for this node.
+`$SWARM_HOME/identity` holds two lines of hex, the Ed25519 seed and the Noise private key: whoever copied it
+can pass for this node. `$SWARM_HOME/local-token` is what a program of the owner shows to the local listeners
+to change something (`swarm.guard`).
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import Final
 
 from protocol.signing import Identity
 from swarm.errors import StoreError
+from swarm.node import private
 
 KEY_BYTES: Final = 32
-OTHERS: Final = 0o077
 
 
 def load(home: Path) -> Identity:
     """The identity of this home, made on first use. StoreError when it cannot be read or made."""
     path = home / "identity"
     try:
-        if not path.exists():
-            _create(path)
-        if path.stat().st_mode & OTHERS:
-            raise StoreError(
-                f"{path} can be read by others.", f"Run `chmod 600 {path}`, if it is still yours alone."
-            )
-        seed, noise = (bytes.fromhex(line) for line in path.read_text(encoding="ascii").split())
+        text = private.load(path, f"{secrets.token_hex(KEY_BYTES)}\n{secrets.token_hex(KEY_BYTES)}\n")
+        seed, noise = (bytes.fromhex(line) for line in text.split())
         return Identity(seed, noise)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be used: {error.strerror}.", "Check SWARM_HOME.") from error
     except ValueError as error:
         raise StoreError(f"{path} is damaged.", "Remove it; the node then makes a new identity.") from error
 
 
-def _create(path: Path) -> None:
-    """Write new keys under another name and link them into place, so that two starters agree on one."""
-    text = f"{secrets.token_hex(KEY_BYTES)}\n{secrets.token_hex(KEY_BYTES)}\n"
-    temporary = path.with_name(f".identity.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
+def load_token(home: Path) -> str:
+    """The token of this home's local listeners, made on first use. StoreError as above."""
+    path = home / "local-token"
+    token = private.load(path, f"{secrets.token_hex(KEY_BYTES)}\n").strip()
+    if len(token) != 2 * KEY_BYTES:
+        raise StoreError(f"{path} is damaged.", "Remove it; the node then makes a new one.")
+    return token

@@ -4,7 +4,7 @@ The hub says what a name means. What it said is remembered, and used again when 
 a full commit never changes its meaning, so that one heard of before is not asked for again. When the
 hub is out of reach and nothing is remembered, peers are asked: what they say is taken only if all that
 know the snapshot say the same, and the result is marked as checked against a manifest, not the
-publisher (docs/threat-model.md).
+publisher; an operator can rule that out (`manifests = "hub"`, docs/threat-model.md).
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ import trio
 from protocol.codec import BadEncoding
 from protocol.ids import NodeId, SnapshotKey, short
 from protocol.manifest import BadManifest, Snapshot, decode_snapshot
-from swarm.errors import NoSource
+from swarm.errors import NoSource, NotAllowed, NotFound
 from swarm.exchange.exchange import Exchange
+from swarm.node.access import Access
 from swarm.sources import SourceFailed
 from swarm.store import Store
 from swarm.transfer.requests import GetRequest, Verified
-from swarm.upstreams.huggingface import HuggingFace
+from swarm.upstreams.huggingface import HuggingFace, Resolved
+from swarm.upstreams.trouble import Gated, NoSuchRepo
 
 FULL_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
@@ -44,28 +46,47 @@ MANIFEST_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a name stands for. `ref` is the branch or tag that was asked, None for a commit."""
+    """What a name stands for. `ref` is the branch or tag that was asked, None for a commit.
+
+    `public`: strangers may have it. `fresh`: the hub was asked just now.
+    """
 
     snapshot: Snapshot
     ref: str | None
     public: bool
     verified: Verified
+    fresh: bool = False
 
 
 class Names:
-    """Resolves names by the hub, by what the store remembers, and by peers, in that order."""
+    """Resolves names for one caller by the hub, by what the store remembers, and by peers, in that order.
 
-    def __init__(self, store: Store, exchange: Exchange, tell: Callable[[str], None]) -> None:
+    `hub_only`: what no hub ever said is not believed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        exchange: Exchange,
+        access: Access,
+        tell: Callable[[str], None],
+        *,
+        hub_only: bool = False,
+    ) -> None:
         self._store = store
         self._exchange = exchange
+        self._access = access
         self._tell = tell
+        self._hub_only = hub_only
+        self.withdrawn: list[SnapshotKey] = []
+        """Snapshots that turned out not to be public any more."""
 
     async def resolve(self, request: GetRequest, hub: HuggingFace | None) -> Named:
         """The snapshot a request is for; `hub` None when it may not be asked. Raises SwarmError."""
         revision = request.revision or DEFAULT_REVISION
         if FULL_COMMIT.fullmatch(revision):
             known = await self._remembered(request, revision)
-            if known and known.verified == "publisher":
+            if known and known.verified == "publisher" and await self._at_once(known):
                 return known
         if hub is None:
             failure = NoSource(
@@ -74,30 +95,49 @@ class Names:
             )
         else:
             try:
-                resolved = await hub.resolve(request.repo, request.repo_type, revision)
+                return await self._learn(await hub.resolve(request.repo, request.repo_type, revision))
             except NoSource as error:
                 failure = error
-            else:
-                ref = resolved.ref
-                if resolved.renamed_to:
-                    self._tell(f"{request.repo} is called {resolved.renamed_to} by now")
-                await self._store.remember(
-                    resolved.snapshot, public=resolved.public, revisions=[ref] if ref else []
-                )
-                return Named(resolved.snapshot, ref, resolved.public, "publisher")
+            except (NotAllowed, NotFound) as error:
+                closed = isinstance(error, Gated | NoSuchRepo)
+                self.withdrawn = await self._access.refused(request, closed=closed)
+                raise
         if known := await self._remembered(request, revision):
             self._tell(
                 f"the hub cannot be asked; {revision} is taken to be {known.snapshot.commit[:12]} as before"
             )
             return known
+        if self._hub_only:
+            raise failure
         return await self._from_peers(request, revision, failure)
 
+    async def _at_once(self, known: Named) -> bool:
+        """Whether the caller may have it without the hub being asked about that first."""
+        return await self._access.may(known.snapshot.key, known.snapshot.layout.blobs)
+
+    async def _learn(self, resolved: Resolved) -> Named:
+        """Remember what the hub said."""
+        snapshot, ref = resolved.snapshot, resolved.ref
+        if resolved.renamed_to:
+            self._tell(f"{snapshot.repo} is called {resolved.renamed_to} by now")
+        await self._store.remember(
+            snapshot,
+            public=resolved.public,
+            revisions=[ref] if ref else [],
+            domain=self._access.domain(resolved.endpoint),
+        )
+        if not resolved.public:
+            await self._access.given(snapshot, resolved.endpoint)
+        return Named(snapshot, ref, await self._store.is_offered(snapshot.key), "publisher", fresh=True)
+
     async def _remembered(self, request: GetRequest, revision: str) -> Named | None:
-        stored = await self._store.find(request.hub, request.repo_type, request.repo, revision)
-        if stored is None:
+        repo = (request.hub, request.repo_type, request.repo)
+        stored = await self._store.find(*repo, revision, self._access.domains)
+        if stored is None or (self._hub_only and not stored.published):
             return None
         ref = None if FULL_COMMIT.fullmatch(revision) else revision
-        return Named(stored.snapshot, ref, stored.public, "publisher" if stored.published else "manifest")
+        public = await self._store.is_offered(stored.snapshot.key)
+        return Named(stored.snapshot, ref, public, "publisher" if stored.published else "manifest")
 
     async def _from_peers(self, request: GetRequest, revision: str, failure: NoSource) -> Named:
         """What all peers that know the name agree on; raises `failure` when none does."""
@@ -125,7 +165,7 @@ class Names:
         await self._store.remember(snapshot, public=True, published=False, revisions=[ref] if ref else [])
         names = ", ".join(short(peer) for peer in peers[:5])
         self._tell(f"the hub cannot be reached; what {request.repo} is was learnt from {names}")
-        return Named(snapshot, ref, True, "manifest")
+        return Named(snapshot, ref, await self._store.is_offered(snapshot.key), "manifest")
 
     async def _manifest(
         self, request: GetRequest, key: SnapshotKey, commit: str, peers: list[NodeId]

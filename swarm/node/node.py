@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-import httpx
 import trio
 
 from protocol.ids import to_text
@@ -15,7 +14,8 @@ from swarm import __version__
 from swarm.config.settings import Settings
 from swarm.errors import NotFound, SwarmError, UsageError
 from swarm.exchange.exchange import Exchange
-from swarm.node.api import ModelRow, PeerRow, Removed, Status, WhyReport
+from swarm.node.access import Access
+from swarm.node.api import ModelRow, PeerRow, Removed, SiteRow, Status, WhyReport
 from swarm.node.naming import Named, Names
 from swarm.node.transfers import Transfers
 from swarm.node.why import explain
@@ -34,7 +34,8 @@ from swarm.transfer.requests import (
     Roots,
     SourceBytes,
 )
-from swarm.upstreams.endpoint import endpoints_for
+from swarm.upstreams.endpoint import Endpoint, endpoints_for
+from swarm.upstreams.http import Client
 from swarm.upstreams.huggingface import HuggingFace
 from swarm.upstreams.pool import UpstreamPool
 
@@ -51,10 +52,11 @@ class Node:
         store: Store,
         transfers: Transfers,
         exchange: Exchange,
-        http: httpx.AsyncClient,
+        http: Client,
         *,
         upstream_limit: RateLimiter | None,
         listening: Callable[[], list[str]],
+        site: Callable[[], SiteRow | None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._node_id = node_id
@@ -62,6 +64,7 @@ class Node:
         self._transfers = transfers
         self._exchange = exchange
         self._http = http
+        self._site = site
         self._upstream_limit = upstream_limit
         self._listening = listening
         self._began = trio.current_time()
@@ -79,21 +82,37 @@ class Node:
         def tell(note: str) -> None:
             report(Progress(phase="resolving", message=note))
 
-        names = Names(self._store, self._exchange, tell)
-        hub = self._hub(request, tell)
-        named = await names.resolve(request, hub)
+        endpoints = endpoints_for(request.endpoints or self._settings.endpoints, request.token)
+        believed = (
+            self._settings.endpoints if request.guest else (*self._settings.endpoints, *request.endpoints)
+        )
+        access = Access(
+            self._store,
+            believed,
+            endpoints,
+            known_is_enough=self._settings.private_offline == "known",
+        )
+        hub_only = self._settings.manifests == "hub"
+        names = Names(self._store, self._exchange, access, tell, hub_only=hub_only)
+        hub = self._hub(request, endpoints, tell)
+        try:
+            named = await names.resolve(request, hub)
+        finally:
+            self._transfers.hide(names.withdrawn)
         if not named.public:
-            self._transfers.forget(named.snapshot.key)
+            self._transfers.hide([named.snapshot.key])
         files = select(named.snapshot, request.files, request.include, request.exclude)
+        await access.check(named.snapshot, {file.blob for file in files}, hub_answers=named.fresh)
         sources = await self._fetch(named, files, hub, report)
         await self._store.mark_complete(named.snapshot.key, [file.path for file in files])
         return self._result(request, named, files, sources, trio.current_time() - began)
 
-    def _hub(self, request: GetRequest, tell: Callable[[str], None]) -> HuggingFace | None:
+    def _hub(
+        self, request: GetRequest, endpoints: Sequence[Endpoint], tell: Callable[[str], None]
+    ) -> HuggingFace | None:
         """The hub as this request may ask it; None when it may not be asked at all."""
         if request.offline or self._settings.offline:
             return None
-        endpoints = endpoints_for(request.endpoints or self._settings.endpoints, request.token)
         return HuggingFace(self._http, endpoints, notify=tell)
 
     async def _fetch(
@@ -151,6 +170,7 @@ class Node:
             "peers": await self.peers(),
             "snapshots": await self.models(),
             "store": {"bytes": await self._store.size(), "quota": quota},
+            "site": self._site(),
         }
 
     async def peers(self) -> list[PeerRow]:
@@ -161,6 +181,7 @@ class Node:
                 "via": peer.via,
                 "sent": peer.sent,
                 "received": peer.received,
+                "standing": peer.standing,
             }
             for peer in self._exchange.peers()
         ]
@@ -214,5 +235,6 @@ def _row(summary: Summary) -> ModelRow:
         "bytes": summary.bytes,
         "held": summary.held,
         "complete": summary.complete,
+        "private": summary.private,
         "when": summary.seen_at,
     }

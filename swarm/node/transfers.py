@@ -7,7 +7,7 @@ from the store to be read from. Snapshots that take a token to download are neve
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -143,31 +143,47 @@ class Transfers:
 
     async def open(self, topic: SnapshotKey) -> ServedTransfer | None:
         """The topic as it can be served now; None when it is unknown or not for everybody."""
-        if topic not in self._running and topic not in self._opened:
-            stored = await self._store.snapshot(topic)
-            if stored is None or not stored.public:
-                return None
-            _, served = await self._open(stored.snapshot, None)
-            if topic not in self._running and topic not in self._opened:
-                self._keep(topic, served)
+        if (served := self._at_hand(topic)) is not None:
+            return served
+        stored = await self._store.offered(topic)
+        if stored is None:
+            return None
+        _, served = await self._open(stored.snapshot, None)
+        if (first := self._at_hand(topic)) is not None:
+            return first
+        self._keep(topic, served)
+        return served
+
+    def _at_hand(self, topic: SnapshotKey) -> ServedTransfer | None:
+        """What is on offer without a look into the store."""
         running = self._running.get(topic)
         if running is not None:
             return running.served if running.public else None
-        self._opened.move_to_end(topic)
-        return self._opened[topic]
+        if topic in self._opened:
+            self._opened.move_to_end(topic)
+        return self._opened.get(topic)
 
     async def lookup(
         self, hub: str, repo_type: str, repo: str, revision: str
     ) -> tuple[SnapshotKey, str] | None:
         """The key and commit of the public snapshot that this node knows by this name."""
-        stored = await self._store.find(hub, repo_type, repo, revision)
-        if stored is None or not stored.public:
+        stored = await self._store.find_offered(hub, repo_type, repo, revision)
+        if stored is None:
             return None
         return stored.snapshot.key, stored.snapshot.commit
 
     def forget(self, key: SnapshotKey) -> None:
-        """The snapshot was removed from the store, or takes a token by now."""
+        """The snapshot was removed from the store."""
         self._opened.pop(key, None)
+
+    def hide(self, keys: Iterable[SnapshotKey]) -> None:
+        """These take a token by now: they are served no more, and what is open is looked at anew, as it may
+        have content in common with them."""
+        hidden = set(keys)
+        for key in hidden & self._running.keys():
+            self._running[key].public = False
+        if hidden:
+            self._opened.clear()
 
     def is_running(self, key: SnapshotKey) -> bool:
         return key in self._running

@@ -118,6 +118,13 @@ class Peers:
         self.rest(peer, min(PAUSE_SECONDS * 2**peer.failures, REFUSED_SECONDS), now)
         peer.failures += 1
 
+    def forgive(self, bits: int) -> None:
+        """These were asked for under digests believed no more: who refused them may well have them."""
+        for peer in self._peers.values():
+            if peer.refused & bits:
+                peer.refused = minus(peer.refused, bits)
+                self._offer(peer)
+
     def distrust(self, peer: Peer, now: float) -> None:
         """The peer sent what it should not have, or says that it cannot send."""
         self.rest(peer, min(DISTRUST_SECONDS * 2**peer.faults, MAX_REST_SECONDS), now)

@@ -6,6 +6,10 @@ the holder itself, or to a node that is late with its part, is dealt out again t
 thus costs the others its grace, which follows from how fast it took its part so far. What even then nobody
 fetches (nodes may differ about who is late) is open to whoever has nothing else to ask of the holder.
 
+A seed's upload is what a fan-out lasts, so nothing may leave it twice, nor at the end go to few nodes that
+must then hand it on to all. Who is done with its part helps whoever needs LEFT_SECONDS for the rest, and
+begins with what the other would take last. While there is an origin, chunks come one by one and this is moot.
+
 A holder that still has such chunks, or that is the origin, spends its upload on them: what others have as
 well is asked of the others, and of the origin only once it has been waiting.
 
@@ -19,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from protocol.bits import minus, periodic
 from protocol.ids import NodeId
@@ -28,7 +32,11 @@ from swarm.scheduler.partial import Partial
 from swarm.scheduler.peers import Peer, Peers
 
 OWN_SLICE_GRACE: Final = 1.0
-"""Seconds a node not measured yet may be late, and a measured one may need for the rest of its part."""
+"""Seconds a node not measured yet may be late, and a measured one may need for the rest of what an origin
+fetched."""
+
+LEFT_SECONDS: Final = 0.3
+"""Seconds a measured node may need for the rest of its part of what a seed has: a request takes no less."""
 
 MIN_GRACE: Final = 0.25
 """Least grace: a busy event loop pauses for as long now and then."""
@@ -52,7 +60,7 @@ INTERVAL_WEIGHT: Final = 0.25
 @dataclass(frozen=True, slots=True)
 class View:
     """What a policy may look at. want: missing, can be checked, not on order. present: taking part and
-    still wanting chunks, this node among them, sorted. origin: who holds the lease, when it is a peer.
+    still wanting chunks, this node among them, sorted. origin: who holds the lease.
     longest: bytes of the longest chunk.
     """
 
@@ -63,15 +71,19 @@ class View:
     longest: int
 
 
+class Tier(NamedTuple):
+    """Chunks as good as each other, to be taken from `start` on and round, or `backwards` from the last."""
+
+    bits: int
+    start: int = 0
+    backwards: bool = False
+
+
 class Picker(Protocol):
     """A policy for whom to ask for what."""
 
-    def tiers(self, peer: Peer, view: View, now: float) -> Iterator[int]:
-        """Sets of chunks that may be ordered from this peer now, best first."""
-        ...
-
-    def start(self, view: View) -> int:
-        """The chunk number from which on, and round, chunks of one set are taken."""
+    def tiers(self, peer: Peer, view: View, now: float) -> Iterator[Tier]:
+        """Chunks that may be ordered from this peer now, best first."""
         ...
 
     def arrived(self, peer: NodeId, bits: int, now: float) -> None:
@@ -114,14 +126,14 @@ class Relay:
         if not self.was_late:
             self.waiting_since = None
 
-    def late(self, pending: int, now: float) -> bool:
-        """Whether it will not soon have the `pending` chunks of its part that are left."""
+    def late(self, pending: int, left: float, now: float) -> bool:
+        """Whether it will not have the `pending` chunks of its part that are left within `left` seconds."""
         if self.waiting_since is None:
             self.waiting_since = now
         if now >= self.waiting_since + self.grace():
             self.was_late = True
             return True
-        return self.interval is not None and pending * self.interval > OWN_SLICE_GRACE
+        return self.interval is not None and pending * self.interval > left
 
 
 class SliceFirst:
@@ -138,35 +150,37 @@ class SliceFirst:
         self._left_over: dict[NodeId, Aged] = {}
         self._partial = Partial(me, total, now)
 
-    def start(self, view: View) -> int:
-        """A place of this node's own, so that two nodes ask for different chunks first."""
-        self._deal(view)
-        return self._total * self._present.index(self._me) // len(self._present)
-
-    def tiers(self, peer: Peer, view: View, now: float) -> Iterator[int]:
+    def tiers(self, peer: Peer, view: View, now: float) -> Iterator[Tier]:
         """Own part of what only this peer has; parts of late nodes; what others have too, rarest first."""
         if self._partial.applies(peer, view.present, view.peers):
             origin = peer.node == view.origin
-            yield from self._partial.tiers(
+            for bits in self._partial.tiers(
                 peer, view.want, view.peers, origin=origin, longest=view.longest, now=now
-            )
+            ):
+                yield Tier(bits, self._start(view))
             return
         self._deal(view)
+        start = self._start(view)
         offered = view.want & peer.offers
         held = view.peers.held
         only_here = minus(offered, held[1])
         others = offered ^ only_here
         mine = only_here & self._slices[self._me]
         again = self._dealt_again(peer, view, only_here, now) if only_here else 0
-        yield mine
-        yield again
-        yield self._nobodys(peer, view, 0 if mine or again else only_here, now)
+        led = view.origin is not None
+        yield Tier(mine, start if led else 0)
+        yield Tier(again, start, backwards=not led)
+        yield Tier(self._nobodys(peer, view, 0 if mine or again else only_here, now), start)
         if others and peer.node == view.origin:
-            yield others & self._waiting.update(view.want & held[0], now)
+            yield Tier(others & self._waiting.update(view.want & held[0], now), start)
         elif others and not only_here:
             rare = minus(others, held[2])
-            yield rare
-            yield others ^ rare
+            yield Tier(rare, start)
+            yield Tier(others ^ rare, start)
+
+    def _start(self, view: View) -> int:
+        """A place of this node's own, so that two nodes ask for different chunks first."""
+        return self._total * view.present.index(self._me) // len(view.present)
 
     def _deal(self, view: View) -> None:
         """Deal the chunks out anew when other nodes take part than last time."""
@@ -212,7 +226,8 @@ class SliceFirst:
             relay.idle()
             return False
         peer = view.peers.get(node)
-        return peer is None or peer.rests(now) or relay.late(pending, now)
+        left = LEFT_SECONDS if view.origin is None else OWN_SLICE_GRACE
+        return peer is None or peer.rests(now) or relay.late(pending, left, now)
 
     def _share(self, place: int, count: int) -> int:
         """Every `count`-th round of the dealing, from round number `place` on."""

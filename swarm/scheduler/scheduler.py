@@ -12,10 +12,10 @@ window or for its turn, or a matter for the origin. While anything is missing a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any, Final
 
-from protocol.bits import everything, from_members, members, minus, single
+from protocol.bits import descending, everything, from_members, members, minus, single
 from protocol.ids import NodeId, SnapshotKey
 from protocol.limits import MAX_PIECES
 from protocol.manifest import Layout
@@ -202,6 +202,7 @@ class Scheduler:
 
     def _doubts(self, event: ev.Doubted, now: float) -> list[Command]:
         self._vouched = minus(self._vouched, event.bits)
+        self._peers.forgive(event.bits)
         doubtful = [source for source in self._orders.sources() if source != UPSTREAM]
         return [command for source in doubtful for command in self._call_off(source, event.bits)]
 
@@ -379,10 +380,10 @@ class Scheduler:
         chosen: dict[int, int] = {}
         want = minus(self.missing & self._vouched, self._orders.bits)
         if want & peer.offers:
-            view = View(self._peers, want, self._present, self._lease.origin(now), self._longest)
-            start = self._picker.start(view)
+            view = View(self._peers, want, self._present, self.origin(now), self._longest)
             for tier in self._picker.tiers(peer, view, now):
-                room = self._take(tier, start, room, chosen)
+                chunks = descending(tier.bits) if tier.backwards else members(tier.bits, tier.start)
+                room = self._take(chunks, room, chosen)
         return chosen
 
     def _choose_again(self, peer: Peer, room: int, overdue: Set[NodeId]) -> dict[int, int]:
@@ -393,18 +394,18 @@ class Scheduler:
             allowed = self._orders.bits & self._vouched & peer.offers
             paces = {source: self._pace(source) for source in self._orders.sources()}
             again = duplicates(peer, allowed, self._orders, paces, overdue, last=last)
-            self._take(again, 0, room, chosen)
+            self._take(members(again), room, chosen)
         return chosen
 
     def _find_present(self) -> None:
         wanting = [peer.node for peer in self._peers if peer.wants]
         self._present = tuple(sorted([self._me, *wanting]))
 
-    def _take(self, bits: int, start: int, room: int, chosen: dict[int, int]) -> int:
-        """Add chunks of a set to what is chosen while there is room; returns the room left."""
-        if not bits or room <= 0:
+    def _take(self, chunks: Iterator[int], room: int, chosen: dict[int, int]) -> int:
+        """Add chunks to what is chosen while there is room; returns the room left."""
+        if room <= 0:
             return room
-        for chunk in members(bits, start):
+        for chunk in chunks:
             length = self._layout.length(chunk)
             if length > room or len(chosen) == MAX_PICKS:
                 return 0

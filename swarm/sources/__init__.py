@@ -4,6 +4,6 @@ A peer, the upstreams of a hub, and a seed on a USB disk are all a `ChunkSource`
 all of them (limits of rate, counting) wraps the interface instead of being written into each.
 """
 
-from swarm.sources.interface import ChunkSource, Deliver, Source, SourceFailed, SourceKind
+from swarm.sources.interface import Arrived, ChunkSource, Deliver, Source, SourceFailed, SourceKind
 
-__all__ = ["ChunkSource", "Deliver", "Source", "SourceFailed", "SourceKind"]
+__all__ = ["Arrived", "ChunkSource", "Deliver", "Source", "SourceFailed", "SourceKind"]

@@ -28,18 +28,14 @@ LAN_NETWORKS: Final = tuple(
         "192.168.0.0/16",
         "169.254.0.0/16",  # link-local: RFC 3927
         "127.0.0.0/8",  # loopback: RFC 1122
-        "192.0.2.0/24",  # documentation and benchmarks, which laboratories use: RFC 5737, RFC 2544
-        "198.51.100.0/24",
-        "203.0.113.0/24",
-        "198.18.0.0/15",
         "fe80::/10",  # link-local: RFC 4291
         "::1/128",  # loopback: RFC 4291
         "fc00::/7",  # unique local: RFC 4193
-        "2001:db8::/32",  # documentation: RFC 3849
     )
 )
-"""Blocks that no router carries to the internet. Carrier-grade NAT (100.64.0.0/10) is not one of them:
-behind it are overlay networks and other customers, not the machines of this LAN."""
+"""Private, link-local and loopback blocks: where a node listens, and whom it dials, when nobody told it
+otherwise. Carrier-grade NAT (100.64.0.0/10) is not one of them: behind it are overlay networks and other
+customers, not the machines of this LAN."""
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _ZONE = re.compile(r"[A-Za-z0-9_.:@-]{1,32}")

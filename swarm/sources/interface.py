@@ -36,8 +36,11 @@ class SourceFailed(Exception):
         self.lasting = lasting
 
 
-Deliver = Callable[[Source, int, Bytes], Awaitable[None]]
-"""Called with (who sent it, chunk number, all bytes of the chunk); the buffer is the receiver's."""
+Arrived = Sequence[tuple[int, Bytes]]
+"""Chunks that came together: (chunk number, all bytes of the chunk)."""
+
+Deliver = Callable[[Source, Arrived], Awaitable[None]]
+"""Called with who sent them and chunks, from several tasks at a time; the buffers are the receiver's."""
 
 
 class ChunkSource(Protocol):

@@ -2,9 +2,10 @@
 
 from swarm.store.content import WholeBlob
 from swarm.store.store import Store, open_store
-from swarm.store.values import Held, Incident, Mismatch, Stored, Summary, Vouched
+from swarm.store.values import ChunkReader, Held, Incident, Mismatch, Stored, Summary, Vouched
 
 __all__ = [
+    "ChunkReader",
     "Held",
     "Incident",
     "Mismatch",

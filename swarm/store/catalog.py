@@ -2,6 +2,7 @@
 
 Blocking; runs in worker threads.
 """
+# ruff: noqa: S608 - what is put into statements are constants and question marks
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from typing import Final
 from protocol.ids import SnapshotKey
 from protocol.manifest import Snapshot, decode_snapshot
 from swarm.errors import StoreError
+from swarm.store import access
 from swarm.store.schema import Database, batches
 from swarm.store.values import Stored, Summary
 
@@ -21,7 +23,9 @@ DECODED: Final = 8
 
 _decode = lru_cache(maxsize=DECODED)(decode_snapshot)
 
-REPO: Final = "hub = ? AND repo_type = ? AND repo = ?"
+REPO: Final = access.REPO
+
+COLUMNS: Final = "SELECT id, public, published, seen_at, manifest FROM snapshot"
 
 
 class Catalog:
@@ -31,49 +35,86 @@ class Catalog:
         self._database = database
 
     def remember(
-        self, snapshot: Snapshot, public: bool, published: bool, revisions: Sequence[str], now: float
+        self,
+        snapshot: Snapshot,
+        public: bool,
+        published: bool,
+        revisions: Sequence[str],
+        now: float,
+        domain: str = "",
     ) -> None:
-        """Enter a snapshot, or note that it was seen again; `revisions` name it from now on."""
+        """Enter a snapshot, or note that it was seen again; `revisions` name it from now on.
+
+        Whether it is public, and what the names mean that the operator's endpoints told, no other domain
+        changes, nor do peers (`access`).
+        """
         repo = (snapshot.hub, snapshot.repo_type, snapshot.repo)
         with self._database.transaction() as cursor:
-            known = cursor.execute("SELECT id FROM snapshot WHERE key = ?", (snapshot.key,)).fetchone()
+            known = cursor.execute(
+                "SELECT id, published, domain FROM snapshot WHERE key = ?", (snapshot.key,)
+            ).fetchone()
             if known is None:
-                number = _insert(cursor, snapshot, public, published, now)
+                number = _insert(cursor, snapshot, public, published, now, domain)
             else:
-                (number,) = known
-                cursor.execute(
-                    "UPDATE snapshot SET public = ?, published = max(published, ?), seen_at = ? WHERE id = ?",
-                    (public, published, now, number),
-                )
+                number, was_published, before = known
+                cursor.execute("UPDATE snapshot SET seen_at = ? WHERE id = ?", (now, number))
+                if published and (domain in ("", before) or not was_published):
+                    cursor.execute(
+                        "UPDATE snapshot SET public = ?, published = 1, domain = ? WHERE id = ?",
+                        (public, domain, number),
+                    )
+            if published:
+                (access.unmark if public else access.mark)(cursor, snapshot, domain)
             cursor.executemany(
-                "INSERT OR REPLACE INTO name VALUES (?, ?, ?, ?, ?)",
-                [(*repo, name, number) for name in revisions],
+                "INSERT INTO name VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET snapshot = excluded.snapshot WHERE ? = '' OR NOT EXISTS"
+                " (SELECT 1 FROM snapshot WHERE id = name.snapshot AND domain = '' AND published)",
+                [(*repo, name, number, domain) for name in revisions],
             )
 
     def snapshot(self, key: SnapshotKey) -> Stored | None:
-        rows = self._database.rows(
-            "SELECT id, public, published, seen_at, manifest FROM snapshot WHERE key = ?", bytes(key)
-        )
+        rows = self._database.rows(f"{COLUMNS} WHERE key = ?", bytes(key))
         return self._stored(*rows[0]) if rows else None
 
-    def find(self, hub: str, repo_type: str, repo: str, revision: str) -> Stored | None:
-        """The snapshot last remembered under this name, else the last seen one of this commit."""
+    def offered(self, key: SnapshotKey) -> Stored | None:
+        """The snapshot with this key if strangers may have it. One that is private takes as long as none."""
+        rows = self._database.rows(f"{COLUMNS} WHERE key = ? AND {access.OFFERED}", bytes(key))
+        return self._stored(*rows[0]) if rows else None
+
+    def is_offered(self, key: SnapshotKey) -> bool:
+        return bool(
+            self._database.rows(f"SELECT 1 FROM snapshot WHERE key = ? AND {access.OFFERED}", bytes(key))
+        )
+
+    def find(
+        self, hub: str, repo_type: str, repo: str, revision: str, domains: Collection[str]
+    ) -> Stored | None:
+        """The snapshot last remembered under this name, else the last seen one of this commit, among those
+        that one of these domains, or peers, told of."""
+        marks = ",".join("?" * len(domains))
+        return self._find((hub, repo_type, repo, revision), f"domain IN ({marks})", domains)
+
+    def find_offered(self, hub: str, repo_type: str, repo: str, revision: str) -> Stored | None:
+        """The same among those that strangers may have."""
+        return self._find((hub, repo_type, repo, revision), access.OFFERED, ())
+
+    def _find(self, asked: tuple[str, ...], condition: str, values: Collection[str]) -> Stored | None:
         named = self._database.rows(
-            "SELECT id, public, published, seen_at, manifest FROM snapshot WHERE id = "  # noqa: S608 - a constant
-            f"(SELECT snapshot FROM name WHERE {REPO} AND name = ?)",
-            *(hub, repo_type, repo, revision),
+            f"{COLUMNS} WHERE id = (SELECT snapshot FROM name WHERE {REPO} AND name = ?) AND {condition}",
+            *(*asked, *values),
         )
         rows = named or self._database.rows(
-            "SELECT id, public, published, seen_at, manifest FROM snapshot "  # noqa: S608 - a constant
-            f"WHERE {REPO} AND revision = ? ORDER BY seen_at DESC, id DESC LIMIT 1",
-            *(hub, repo_type, repo, revision),
+            f"{COLUMNS} WHERE {REPO} AND revision = ? AND {condition} ORDER BY seen_at DESC, id DESC LIMIT 1",
+            *(*asked, *values),
         )
         return self._stored(*rows[0]) if rows else None
 
     def summaries(self, partial: Mapping[bytes, int]) -> list[Summary]:
         """Every snapshot, last seen first. `partial`: bytes held of incomplete content, by digest."""
         rows = self._database.rows(
-            "SELECT s.id, s.key, s.hub, s.repo_type, s.repo, s.revision, s.public, s.seen_at,"
+            "SELECT s.id, s.key, s.hub, s.repo_type, s.repo, s.revision, s.seen_at, s.public,"
+            " EXISTS (SELECT 1 FROM private_repo r"
+            " WHERE (r.hub, r.repo_type, r.repo) = (s.hub, s.repo_type, s.repo)),"
             " TOTAL(p.size), TOTAL(CASE WHEN b.id IS NOT NULL THEN p.size END),"
             " TOTAL(p.digest IS NOT NULL AND (b.id IS NULL OR NOT p.marked))"
             " FROM snapshot s LEFT JOIN part p ON p.snapshot = s.id"
@@ -90,12 +131,14 @@ class Catalog:
                 commit=commit,
                 revisions=self._names(number),
                 public=bool(public),
+                private=bool(private),
                 bytes=int(size),
                 held=int(complete) + held.get(number, 0),
                 complete=not unmarked,
                 seen_at=seen_at,
             )
-            for number, key, hub, repo_type, repo, commit, public, seen_at, size, complete, unmarked in rows
+            for number, key, hub, repo_type, repo, commit, seen_at, public, private, *sums in rows
+            for size, complete, unmarked in [sums]
         ]
 
     def mark(self, key: SnapshotKey, paths: Collection[str]) -> None:
@@ -110,7 +153,7 @@ class Catalog:
             marked = 0
             for marks, portion in batches(blobs):
                 cursor.execute(
-                    "UPDATE part SET marked = 1 WHERE snapshot = ? AND EXISTS (SELECT 1 FROM blob"  # noqa: S608
+                    "UPDATE part SET marked = 1 WHERE snapshot = ? AND EXISTS (SELECT 1 FROM blob"
                     f" WHERE blob.digest = part.digest AND blob.size = part.size) AND digest IN ({marks})",
                     (number, *portion),
                 )
@@ -129,7 +172,7 @@ class Catalog:
         with self._database.transaction() as cursor:
             doomed: dict[bytes, int] = dict(
                 cursor.execute(
-                    f"WITH ours AS (SELECT id FROM snapshot WHERE {REPO})"  # noqa: S608 - a constant
+                    f"WITH ours AS (SELECT id FROM snapshot WHERE {REPO})"
                     " SELECT digest, size FROM part WHERE snapshot IN ours AND digest NOT IN"
                     " (SELECT digest FROM part WHERE snapshot NOT IN ours)",
                     (hub, repo_type, repo),
@@ -137,7 +180,8 @@ class Catalog:
             )
             for digest in keep:
                 doomed.pop(digest, None)
-            cursor.execute(f"DELETE FROM snapshot WHERE {REPO}", (hub, repo_type, repo))  # noqa: S608
+            cursor.execute(f"DELETE FROM snapshot WHERE {REPO}", (hub, repo_type, repo))
+            access.forget_unneeded(cursor)
             cursor.executemany("DELETE FROM blob WHERE digest = ?", [(digest,) for digest in doomed])
             cursor.executemany("INSERT OR IGNORE INTO doomed VALUES (?)", [(digest,) for digest in doomed])
         return doomed
@@ -163,19 +207,21 @@ class Catalog:
         """Bytes of incomplete content by snapshot number."""
         held: dict[int, int] = {}
         for marks, portion in batches(partial):
-            statement = f"SELECT snapshot, digest FROM part WHERE digest IN ({marks})"  # noqa: S608
+            statement = f"SELECT snapshot, digest FROM part WHERE digest IN ({marks})"
             for number, digest in self._database.rows(statement, *portion):
                 held[number] = held.get(number, 0) + partial[digest]
         return held
 
 
-def _insert(cursor: sqlite3.Cursor, snapshot: Snapshot, public: bool, published: bool, now: float) -> int:
+def _insert(
+    cursor: sqlite3.Cursor, snapshot: Snapshot, public: bool, published: bool, now: float, domain: str
+) -> int:
     cursor.execute(
-        "INSERT INTO snapshot (key, hub, repo_type, repo, revision, public, published, seen_at, manifest)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO snapshot (key, hub, repo_type, repo, revision, public, published, seen_at, manifest,"
+        " domain) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(snapshot.key, snapshot.hub, snapshot.repo_type, snapshot.repo, snapshot.commit),
-            *(public, published, now, snapshot.encoded),
+            *(public, published, now, snapshot.encoded, domain),
         ),
     )
     number = cursor.lastrowid

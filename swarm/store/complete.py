@@ -13,10 +13,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from protocol.chunks import Bytes
 from protocol.ids import ID_LENGTH
 from protocol.manifest import Blob
 from swarm.sources.interface import Source
 from swarm.store.descriptors import Descriptors, Opened
+from swarm.store.direct import Direct
 from swarm.store.files import flush, hash_file, move, sync_folder
 from swarm.store.layout import StoreLayout
 from swarm.store.schema import Database, batches
@@ -46,12 +48,14 @@ class CompleteBlobs:
         database: Database,
         layout: StoreLayout,
         descriptors: Descriptors,
+        direct: Direct,
         boot: str,
         lost: Callable[[Blob, str], None],
     ) -> None:
         self._database = database
         self._layout = layout
         self._descriptors = descriptors
+        self._direct = direct
         self._boot = boot
         self._lost = lost
 
@@ -102,19 +106,19 @@ class CompleteBlobs:
         self.enter([Verified(blob, packed, stamp, "", told, lambda _: None)])
         return True
 
-    def read(self, blob: Blob, index: int) -> bytes | None:
-        """The bytes of a chunk, None when the blob is not complete."""
-        data = self._read(blob, index)
-        return data if data is not None else self._read(blob, index)
+    def read(self, blob: Blob, index: int, memory: memoryview) -> Bytes | None:
+        """The bytes of a chunk, in `memory`; None when the blob is not complete."""
+        data = self._read(blob, index, memory)
+        return data if data is not None else self._read(blob, index, memory)
 
-    def _read(self, blob: Blob, index: int) -> bytes | None:
+    def _read(self, blob: Blob, index: int, memory: memoryview) -> Bytes | None:
         """As `read`, but also None when the file was touched since it was opened; it is closed then."""
         offset, length = blob.span(index)
         try:
             with self._descriptors.use(blob, lambda: self._open(blob)) as opened:
-                data = os.pread(opened.fd, length, offset)
-                if len(data) == length and os.fstat(opened.fd).st_mtime_ns == opened.stamp:
-                    return data
+                found = self._direct.read(opened, memory[:length], offset)
+                if found == length and os.fstat(opened.fd).st_mtime_ns == opened.stamp:
+                    return memory[:length]
         except FileNotFoundError:
             return None
         self._descriptors.drop(blob)
@@ -131,15 +135,15 @@ class CompleteBlobs:
 
     def _open(self, blob: Blob) -> Opened:
         """Opened before it is looked up: a change from then on shows in its mtime at the next read."""
-        fd = os.open(self.place(blob), os.O_RDONLY | os.O_CLOEXEC)
-        stamp = os.fstat(fd).st_mtime_ns
+        opened = self._direct.open(self.place(blob), os.O_RDONLY)
+        stamp = os.fstat(opened.fd).st_mtime_ns
         try:
             if blob in self.look_up([blob]):
-                return Opened(fd, stamp)
+                return opened._replace(stamp=stamp)
         except BaseException:
-            os.close(fd)
+            opened.close()
             raise
-        os.close(fd)
+        opened.close()
         raise FileNotFoundError(blob)
 
     def _is_sound(self, blob: Blob, stamp: int, boot: str) -> bool:

@@ -22,6 +22,7 @@ from swarm.errors import StoreError
 from swarm.sources.interface import Source
 from swarm.store.complete import CompleteBlobs, Verified, renamed
 from swarm.store.descriptors import Descriptors
+from swarm.store.direct import Direct
 from swarm.store.faults import disk_faults
 from swarm.store.files import write_new
 from swarm.store.layout import DIGEST_ALGORITHMS, StoreLayout
@@ -61,8 +62,9 @@ class Content:
         self._layout = layout
         self._boot = boot
         self._descriptors = Descriptors()
-        self._partials = Partials(layout, self._descriptors)
-        self._complete = CompleteBlobs(database, layout, self._descriptors, boot, damaged)
+        direct = Direct()
+        self._partials = Partials(layout, self._descriptors, direct)
+        self._complete = CompleteBlobs(database, layout, self._descriptors, direct, boot, damaged)
         self._room = Room(layout.root)
         self._numbers = itertools.count(1)
         self._beginning = [threading.Lock() for _ in range(BEGINNING)]
@@ -104,9 +106,22 @@ class Content:
         return taken
 
     def read(self, blob: Blob, index: int) -> bytes | None:
+        memory = memoryview(bytearray(blob.span(index)[1]))
+        data = self.read_into(blob, index, None, memory)
+        return None if data is None else bytes(data)
+
+    def read_into(
+        self, blob: Blob, index: int, digest: ChunkDigest | None, memory: memoryview
+    ) -> Bytes | None:
+        """`digest`: what a chunk of a partial blob must have; those of a complete one do not change."""
         partial = self._partials.get(blob)
-        data = partial.read(index) if partial else None
-        return data if data is not None else self._complete.read(blob, index)
+        data = partial.read(index, memory, digest) if partial else None
+        return data if data is not None else self._complete.read(blob, index, memory)
+
+    def at_hand(self, blob: Blob, index: int) -> bool:
+        """Whether a chunk is in memory, as far as can be told without looking at the disk."""
+        partial = self._partials.get(blob)
+        return partial is not None and partial.at_hand(index)
 
     def claims(self, blob: Blob) -> list[tuple[int, ChunkDigest, NodeId | None]]:
         partial = self._partials.get(blob)
@@ -143,26 +158,16 @@ class Content:
         self.put(blob, index, chunk, source, voucher)
         return chunk.digest
 
-    def put_whole(self, items: Sequence[tuple[Blob, Bytes, Source]]) -> None:
-        """Raises Mismatch for those that are wrong; the others are stored."""
-        wrong: list[Blob] = []
+    def put_whole(self, items: Sequence[tuple[WholeBlob, Source]]) -> None:
         fresh: dict[Blob, Verified] = {}
-        known = self._complete.look_up({blob for blob, _, _ in items})
+        known = self._complete.look_up({whole.blob for whole, _ in items})
         with self._temporaries() as new:
-            for blob, data, source in items:
-                if blob in known or blob in fresh:
-                    continue
-                try:
-                    whole = WholeBlob(blob, data)
-                except WrongBytes:
-                    wrong.append(blob)
-                else:
-                    fresh[blob] = self._write(whole, source, new())
+            for whole, source in items:
+                if whole.blob not in known and whole.blob not in fresh:
+                    fresh[whole.blob] = self._write(whole, source, new())
             self._complete.enter(tuple(fresh.values()))
         for blob in fresh:
             self._partials.delete(blob)
-        if wrong:
-            raise Mismatch(*wrong)
 
     @contextmanager
     def _temporaries(self) -> Iterator[Callable[[], Path]]:
@@ -197,7 +202,11 @@ class Content:
         """Two calls at once are fine: the one that comes second finds the file in its place."""
         place = self._complete.place(blob)
         if not blob.chunk_count:
-            self.put_whole([(blob, b"", Source("local", place))])
+            try:
+                whole = WholeBlob(blob, b"")
+            except WrongBytes as fault:
+                raise Mismatch(blob) from fault
+            self.put_whole([(whole, Source("local", place))])
             return place
         partial = self._open(blob)
         if partial is None:

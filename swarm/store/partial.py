@@ -16,21 +16,22 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Final
 
 from blake3 import blake3
 
-from protocol.chunks import Chunk
+from protocol.chunks import Bytes, Chunk
 from protocol.ids import ID_LENGTH, ChunkDigest, NodeId
 from protocol.manifest import Blob
 from swarm.sources.interface import Source
 from swarm.store import journal
 from swarm.store.descriptors import Descriptors, Opened
+from swarm.store.direct import Direct
 from swarm.store.files import COMPLETE_MODE, allocated, move, write_at
 from swarm.store.layout import StoreLayout
+from swarm.store.recent import Recent
 from swarm.store.values import NO_DIGEST, Held, Mismatch
 
 HASHED_PER_PUT: Final = 2
@@ -48,12 +49,16 @@ class Gone(Exception):
 class Partial:
     """See above. Nothing is on disk before the first `put`; `load` must come before anything else."""
 
-    def __init__(self, blob: Blob, layout: StoreLayout, descriptors: Descriptors) -> None:
+    def __init__(
+        self, blob: Blob, layout: StoreLayout, descriptors: Descriptors, direct: Direct, recent: Recent
+    ) -> None:
         self.blob = blob
         self.gone = False
         """Committed or removed: nothing is stored in it any more."""
         self._data, self._journal = layout.data(blob), layout.journal(blob)
         self._descriptors = descriptors
+        self._direct = direct
+        self._recent = recent
         self._span = blob.span
         self._lock = threading.Lock()
         self._hash_lock = threading.Lock()
@@ -77,6 +82,10 @@ class Partial:
     def holds(self, index: int) -> bool:
         return index in self._entries
 
+    def at_hand(self, index: int) -> bool:
+        """Whether a chunk is in memory, or in the page cache as what was written last."""
+        return self._recent.get(self.blob, index) is not None or not self._direct.usable
+
     @property
     def missing(self) -> int:
         """Bytes that are not there yet."""
@@ -99,13 +108,16 @@ class Partial:
             count[source] += self._span(index)[1]
         return dict(count)
 
-    def read(self, index: int) -> bytes | None:
-        """The bytes of a chunk, None when it is not held or went while it was read."""
+    def read(self, index: int, memory: memoryview, digest: ChunkDigest | None = None) -> Bytes | None:
+        """The bytes of a chunk, None when it is not held, has another digest, or went while it was read.
+
+        They lie in `memory`, which has room for them, unless they were in memory before.
+        """
         entry = self._entries.get(index)
-        if entry is None:
+        if entry is None or digest not in (None, entry.digest):
             return None
         try:
-            data = self._pread(index)
+            data = self._bytes(index, entry, memory)
         except FileNotFoundError:
             return None
         same = self._entries.get(index) is entry and not self.gone
@@ -133,8 +145,10 @@ class Partial:
                 return
             if not self._end:
                 self._create()
-            with self._opened(self._data) as fd:
-                write_at(fd, chunk.data, offset)
+            with self._content() as file:
+                self._direct.write(file, chunk.data, offset)
+            if file.direct >= 0:
+                self._recent.add(self.blob, index, chunk)
             entry = journal.Entry(chunk.digest, self._number(source), self._number(voucher))
             self._append(journal.stored(index, entry))
             self._keep(index, entry)
@@ -164,10 +178,10 @@ class Partial:
             self._hash_ahead(self.blob.chunk_count)
             if self._hash.digest() != self.blob.digest:
                 raise Mismatch(self.blob)
-            with self._opened(self._data) as fd:
-                os.fchmod(fd, COMPLETE_MODE)
-                os.fsync(fd)
-                return os.fstat(fd).st_mtime_ns
+            with self._content() as file:
+                os.fchmod(file.fd, COMPLETE_MODE)
+                os.fsync(file.fd)
+                return os.fstat(file.fd).st_mtime_ns
 
     def hand_over(self, place: str) -> None:
         """Give the sealed content its final name; from here on nothing can be put or discarded.
@@ -183,6 +197,7 @@ class Partial:
         """Close the files; what is in them stays."""
         for path in (self._data, self._journal):
             self._descriptors.drop(path)
+        self._recent.forget(self.blob)
 
     def delete(self) -> int:
         """Remove what is left of the files; returns the bytes of content that went."""
@@ -218,7 +233,9 @@ class Partial:
         self._numbers = {value: number for number, value in found.names.items()}
         os.truncate(self._journal, self._end)
         for index, entry in sorted(found.entries.items()):
-            if blake3(self._pread(index)).digest() == entry.digest:
+            with self._direct.buffer() as buffer, memoryview(buffer) as memory:
+                right = blake3(self._read(index, memory)).digest() == entry.digest
+            if right:
                 self._keep(index, entry)
 
     def _keep(self, index: int, entry: journal.Entry) -> None:
@@ -246,17 +263,27 @@ class Partial:
 
     def _append(self, record: bytes) -> None:
         """Written at a known place: what a full disk cut short is overwritten by the next record."""
-        with self._opened(self._journal) as fd:
-            write_at(fd, record, self._end)
+        with self._descriptors.use(self._journal, self._open_journal) as file:
+            write_at(file.fd, record, self._end)
         self._end += len(record)
 
     def _hash_ahead(self, count: int, index: int | None = None, chunk: Chunk | None = None) -> None:
         """Under the hash lock. `chunk`: what was put at `index`, unless it has been replaced since."""
         while count and (entry := self._entries.get(self._hashed)) is not None:
             at_hand = chunk is not None and self._hashed == index and entry.digest == chunk.digest
-            self._hash.update(chunk.data if at_hand and chunk else self._pread(self._hashed))
+            if at_hand and chunk:
+                self._hash.update(chunk.data)
+            else:
+                with self._direct.buffer() as buffer, memoryview(buffer) as memory:
+                    self._hash.update(self._bytes(self._hashed, entry, memory))
             self._hashed += 1
             count -= 1
+
+    def _bytes(self, index: int, entry: journal.Entry, memory: memoryview) -> Bytes:
+        recent = self._recent.get(self.blob, index)
+        if recent is not None and recent.digest == entry.digest:
+            return recent.data
+        return self._read(index, memory)
 
     def _rehash(self) -> None:
         self._hash = self.blob.hasher()
@@ -278,12 +305,13 @@ class Partial:
         except FileNotFoundError:
             return b""
 
-    def _pread(self, index: int) -> bytes:
+    def _read(self, index: int, memory: memoryview) -> memoryview:
         offset, length = self._span(index)
-        with self._opened(self._data) as fd:
-            return os.pread(fd, length, offset)
+        with self._content() as file:
+            return memory[: self._direct.read(file, memory[:length], offset)]
 
-    @contextmanager
-    def _opened(self, path: Path) -> Iterator[int]:
-        with self._descriptors.use(path, lambda: Opened(os.open(path, os.O_RDWR | os.O_CLOEXEC))) as opened:
-            yield opened.fd
+    def _content(self) -> AbstractContextManager[Opened]:
+        return self._descriptors.use(self._data, lambda: self._direct.open(str(self._data), os.O_RDWR))
+
+    def _open_journal(self) -> Opened:
+        return Opened(os.open(self._journal, os.O_RDWR | os.O_CLOEXEC))

@@ -9,17 +9,21 @@ from protocol.manifest import Blob
 from swarm.sources.interface import Source
 from swarm.store import journal
 from swarm.store.descriptors import Descriptors
+from swarm.store.direct import Direct
 from swarm.store.files import allocated
 from swarm.store.layout import StoreLayout, blob_of_partial
 from swarm.store.partial import Partial
+from swarm.store.recent import Recent
 
 
 class Partials:
     """One `Partial` a blob. Blocking; safe to use from many threads."""
 
-    def __init__(self, layout: StoreLayout, descriptors: Descriptors) -> None:
+    def __init__(self, layout: StoreLayout, descriptors: Descriptors, direct: Direct) -> None:
         self._layout = layout
         self._descriptors = descriptors
+        self._direct = direct
+        self._recent = Recent()
         self._lock = threading.Lock()
         self._partials: dict[Blob, Partial] = {}
         self._left = self._on_disk()
@@ -31,7 +35,10 @@ class Partials:
     def make(self, blob: Blob) -> Partial:
         """The partial blob, from now on in use."""
         with self._lock:
-            return self._partials.setdefault(blob, Partial(blob, self._layout, self._descriptors))
+            return self._partials.setdefault(blob, self._new(blob))
+
+    def _new(self, blob: Blob) -> Partial:
+        return Partial(blob, self._layout, self._descriptors, self._direct, self._recent)
 
     def leave(self, blob: Blob) -> None:
         """Use a partial blob no longer; what is on disk stays for `Content.resume`."""

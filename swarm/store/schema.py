@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 from swarm.errors import StoreError
 
-VERSION: Final = 1
-"""Raised with every change of the tables; kept in sqlite's user_version."""
+VERSION: Final = 2
+"""Raised with every change of the tables (`UPGRADES`); kept in sqlite's user_version."""
 
 BATCH: Final = 10_000
 """Values in one IN list; sqlite allows 32,766 variables a statement (sqlite.org/limits.html)."""
@@ -56,6 +56,30 @@ CREATE TABLE incident (id INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT N
 CREATE INDEX incident_digest ON incident (digest);
 """
 
+UPGRADES: Final = {
+    2: """
+-- whose word it is that a snapshot is public: '' the operator's endpoints', else that of the one named here
+ALTER TABLE snapshot ADD COLUMN domain TEXT NOT NULL DEFAULT '';
+-- repositories that were given with a token only, what came of them, and whom they were given to
+CREATE TABLE private_repo (id INTEGER PRIMARY KEY, domain TEXT NOT NULL, hub TEXT NOT NULL,
+    repo_type TEXT NOT NULL, repo TEXT NOT NULL, UNIQUE (hub, repo_type, repo, domain));
+CREATE TABLE restricted (digest BLOB NOT NULL,
+    repo INTEGER NOT NULL REFERENCES private_repo ON DELETE CASCADE,
+    PRIMARY KEY (digest, repo)) WITHOUT ROWID;
+CREATE INDEX restricted_repo ON restricted (repo);
+-- who: a hash of the credential. at: when it was last good
+CREATE TABLE permit (who BLOB NOT NULL, repo INTEGER NOT NULL REFERENCES private_repo ON DELETE CASCADE,
+    at REAL NOT NULL, PRIMARY KEY (who, repo)) WITHOUT ROWID;
+INSERT INTO private_repo (domain, hub, repo_type, repo)
+    SELECT DISTINCT '', hub, repo_type, repo FROM snapshot WHERE NOT public;
+INSERT INTO restricted SELECT DISTINCT part.digest, private_repo.id FROM part
+    JOIN snapshot ON snapshot.id = part.snapshot JOIN private_repo USING (hub, repo_type, repo)
+    WHERE NOT public AND part.size > 65536 AND part.digest NOT IN (SELECT digest FROM part
+        JOIN snapshot ON snapshot.id = part.snapshot WHERE public AND published);
+""",
+}
+"""What each version changed; a new store goes through all of them."""
+
 
 class Database:
     """One connection, one thread at a time."""
@@ -80,11 +104,11 @@ class Database:
                 f"The store {path.parent} was written by a later lanswarm",
                 "Install that version here too, or set SWARM_HOME to another folder.",
             )
-        if found == 0:
+        for version in range(found + 1, VERSION + 1):
             with self.transaction() as cursor:
-                for statement in TABLES.split(";\n"):
+                for statement in UPGRADES.get(version, TABLES).split(";\n"):
                     cursor.execute(statement)
-                cursor.execute(f"PRAGMA user_version = {VERSION}")
+                cursor.execute(f"PRAGMA user_version = {version}")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Cursor]:

@@ -12,8 +12,9 @@ process has taken the store over.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from time import time
 from typing import TypeVar, TypeVarTuple
@@ -24,14 +25,15 @@ from protocol.chunks import Bytes, Chunk
 from protocol.ids import ChunkDigest, NodeId, SnapshotKey
 from protocol.manifest import Blob, Snapshot
 from swarm.sources.interface import Source
+from swarm.store.access import Access
 from swarm.store.catalog import Catalog
-from swarm.store.content import Content
+from swarm.store.content import Content, WholeBlob
 from swarm.store.faults import disk_faults, free_bytes
 from swarm.store.layout import StoreLayout
 from swarm.store.ledger import Ledger
 from swarm.store.ownership import Ownership, boot_id
 from swarm.store.schema import Database
-from swarm.store.values import Held, Incident, Stored, Summary, Vouched
+from swarm.store.values import ChunkReader, Held, Incident, Stored, Summary, Vouched
 from swarm.workers import Workers
 
 T = TypeVar("T")
@@ -87,6 +89,7 @@ class Store:
             self._database = Database(layout.index)
         self._ledger = Ledger(self._database, layout)
         self._catalog = Catalog(self._database)
+        self._access = Access(self._database)
         self._content = Content(self._database, layout, boot, self._damaged)
 
     # --- content ------------------------------------------------------------------------------------
@@ -115,16 +118,25 @@ class Store:
         """
         return await self._call(self._content.put_verified, blob, index, verify, source)
 
-    async def put_whole(self, items: Sequence[tuple[Blob, Bytes, Source]]) -> None:
-        """Check, store and commit blobs of one chunk or none: all that are right, in one transaction.
-
-        Raises Mismatch naming those that are wrong, when the others have been stored.
-        """
+    async def put_whole(self, items: Sequence[tuple[WholeBlob, Source]]) -> None:
+        """Store and commit blobs of one chunk or none, in one transaction."""
         await self._call(self._content.put_whole, items)
 
     async def read(self, blob: Blob, index: int) -> bytes | None:
         """The bytes of a chunk of a complete or partial blob, None when it is not held."""
         return await self._call(self._content.read, blob, index)
+
+    def reader(self, blob: Blob, index: int, digest: ChunkDigest | None = None) -> ChunkReader:
+        """`read` into memory given to it, which may be more than enough, for somebody else's worker to call.
+
+        None also when a partial blob's chunk has another digest by then. What it returns may lie elsewhere,
+        if it was in memory before. Of no use once the store is closed.
+        """
+
+        def read(memory: memoryview) -> Bytes | None:
+            return self._guarded(self._content.read_into, blob, index, digest, memory)
+
+        return ChunkReader(read, self._content.at_hand(blob, index))
 
     async def claims(self, blob: Blob) -> list[tuple[int, ChunkDigest, NodeId | None]]:
         """(chunk, digest, who vouched for it) of each chunk held; nobody has to once the blob is complete."""
@@ -170,18 +182,42 @@ class Store:
     # --- snapshots ----------------------------------------------------------------------------------
 
     async def remember(
-        self, snapshot: Snapshot, *, public: bool, published: bool = True, revisions: Sequence[str] = ()
+        self,
+        snapshot: Snapshot,
+        *,
+        public: bool,
+        published: bool = True,
+        revisions: Sequence[str] = (),
+        domain: str = "",
     ) -> None:
-        """Know a snapshot from now on, and these names for it. Once published it stays so (see `Stored`)."""
-        await self._call(self._catalog.remember, snapshot, public, published, revisions, self._now())
+        """Know a snapshot from now on, and these names for it. Once published it stays so (see `Stored`).
+
+        `domain`: whose word this is, and whether anyone may have it (`swarm.store.access`).
+        """
+        await self._call(self._catalog.remember, snapshot, public, published, revisions, self._now(), domain)
 
     async def snapshot(self, key: SnapshotKey) -> Stored | None:
         """The snapshot with this key, if it was remembered."""
         return await self._call(self._catalog.snapshot, key)
 
-    async def find(self, hub: str, repo_type: str, repo: str, revision: str) -> Stored | None:
-        """The snapshot that was last remembered under this name, or that is of this commit."""
-        return await self._call(self._catalog.find, hub, repo_type, repo, revision)
+    async def find(
+        self, hub: str, repo_type: str, repo: str, revision: str, domains: Collection[str] = ("",)
+    ) -> Stored | None:
+        """The snapshot that was last remembered under this name, or that is of this commit, by the word of
+        one of these domains or of peers."""
+        return await self._call(self._catalog.find, hub, repo_type, repo, revision, domains)
+
+    async def offered(self, key: SnapshotKey) -> Stored | None:
+        """The snapshot with this key, if strangers may have all of it."""
+        return await self._call(self._catalog.offered, key)
+
+    async def is_offered(self, key: SnapshotKey) -> bool:
+        """Whether there is such a one."""
+        return await self._call(self._catalog.is_offered, key)
+
+    async def find_offered(self, hub: str, repo_type: str, repo: str, revision: str) -> Stored | None:
+        """As `find`, among what strangers may have."""
+        return await self._call(self._catalog.find_offered, hub, repo_type, repo, revision)
 
     async def snapshots(self) -> list[Summary]:
         """All snapshots, the one last remembered first."""
@@ -206,6 +242,30 @@ class Store:
         """Registered symlinks that lead into the store now: digest of the content by path of the link."""
         return await self._call(self._ledger.roots)
 
+    # --- what came with a token ---------------------------------------------------------------------
+
+    async def permit(self, who: bytes, domain: str, snapshot: Snapshot) -> None:
+        """The domain just gave this private repository for the credential with the hash `who`."""
+        repo = (snapshot.hub, snapshot.repo_type, snapshot.repo)
+        await self._call(self._access.permit, who, domain, *repo, self._now())
+
+    async def revoke(
+        self, whos: Collection[bytes], domains: Collection[str], hub: str, repo_type: str, repo: str
+    ) -> None:
+        """These domains just refused the repository to these credentials."""
+        await self._call(self._access.revoke, whos, domains, hub, repo_type, repo)
+
+    async def withdraw(self, hub: str, repo_type: str, repo: str) -> list[SnapshotKey]:
+        """Offer nothing of the repository any more; the keys of what was offered."""
+        return await self._call(self._access.withdraw, hub, repo_type, repo)
+
+    async def withheld(
+        self, key: SnapshotKey, blobs: Iterable[Blob], whos: Collection[bytes], age: float
+    ) -> bool:
+        """Whether some of this was had with a token, and none of these credentials was good for it within
+        the last `age` seconds."""
+        return await self._call(self._access.withheld, key, tuple(blobs), whos, self._now() - age)
+
     # --- room ---------------------------------------------------------------------------------------
 
     async def size(self) -> int:
@@ -219,12 +279,12 @@ class Store:
     # --- inside -------------------------------------------------------------------------------------
 
     async def _call(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        def work() -> T:
-            with disk_faults(self.root):
-                self._ownership.check()
-                return function(*arguments)
+        return await self._workers.run(partial(self._guarded, function, *arguments))
 
-        return await self._workers.run(work)
+    def _guarded(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        with disk_faults(self.root):
+            self._ownership.check()
+            return function(*arguments)
 
     def _close(self) -> None:
         self._content.close()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from protocol.chunks import Chunk
+from protocol.chunks import Bytes, Chunk
 from protocol.ids import ID_LENGTH, ChunkDigest, NodeId, SnapshotKey
 from protocol.manifest import Blob, RepoType, Snapshot
 from swarm.sources.interface import Source
@@ -21,6 +22,16 @@ class Mismatch(Exception):
         super().__init__(f"not what the publisher calls {', '.join(map(str, blobs))}")
         self.blobs = blobs
         self.blob = blobs[0]
+
+
+class ChunkReader(NamedTuple):
+    """Reads one chunk into memory given to it; see `Store.reader`. `at_hand`: it is in memory already."""
+
+    read: Callable[[memoryview], Bytes | None]
+    at_hand: bool
+
+    def __call__(self, memory: memoryview) -> Bytes | None:
+        return self.read(memory)
 
 
 class Vouched(NamedTuple):
@@ -74,7 +85,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One line of `swarm models`. `bytes` and `held` count content that several files share once."""
+    """One line of `swarm models`. `bytes` and `held` count content that several files share once.
+
+    `private`: the repository was given with a token only.
+    """
 
     key: SnapshotKey
     hub: str
@@ -83,6 +97,7 @@ class Summary:
     commit: str
     revisions: tuple[str, ...]
     public: bool
+    private: bool
     bytes: int
     held: int
     complete: bool

@@ -75,7 +75,23 @@ class Gate:
         """The chunk is in quarantine no more, taken back or about to be written anew; whether it was."""
         return self._quarantine.pop(chunk, None) is not None
 
+    def failed(self, blob: Blob) -> dict[int, ChunkDigest]:
+        """Chunk -> the digest it had when the blob failed last, for those in quarantine."""
+        return {
+            chunk: self._quarantine[chunk]
+            for chunk in self._layout.chunks_of(blob)
+            if chunk in self._quarantine
+        }
+
     # --- blobs that fail ------------------------------------------------------------------------
+
+    def is_last_round(self, blob: Blob) -> bool:
+        """Whether one more failure of this blob ends the `get`."""
+        return self._rounds.get(blob, 0) >= REPAIR_ROUNDS
+
+    def grant_another(self, blob: Blob) -> None:
+        """One more round: what comes next comes from somebody else."""
+        self._rounds[blob] = REPAIR_ROUNDS - 1
 
     def fail(self, blob: Blob, suspects: Iterable[Suspect]) -> int:
         """A whole blob, of these chunks, did not match.

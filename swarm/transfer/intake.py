@@ -24,8 +24,8 @@ from protocol.ids import ChunkDigest, NodeId
 from protocol.manifest import Blob, Layout
 from swarm.errors import WrongContent
 from swarm.scheduler.events import UPSTREAM
-from swarm.sources import Source
-from swarm.store import Mismatch, Store, Vouched, WholeBlob
+from swarm.sources import Arrived, Source
+from swarm.store import Store, Vouched, WholeBlob
 from swarm.transfer.claims import ClaimBook
 from swarm.workers import Workers
 
@@ -34,6 +34,14 @@ SMALL_BATCH: Final = 512
 
 SMALL_WAITING: Final = 2 * SMALL_BATCH
 """Small blobs checked and not yet stored: one batch under way, one gathering; at most 256 MiB."""
+
+
+class WrongChunk(WrongBytes):
+    """A chunk is not what it was asked to be."""
+
+    def __init__(self, chunk: int, reason: str) -> None:
+        super().__init__(reason)
+        self.chunk = chunk
 
 
 Verify = Callable[[], Vouched]
@@ -54,6 +62,10 @@ class Asked(Protocol):
 
     def digest(self, chunk: int) -> ChunkDigest | None:
         """The digest that was believed of the chunk when it was ordered."""
+        ...
+
+    def settle(self, chunk: int) -> None:
+        """The chunk came and is owed no more."""
         ...
 
 
@@ -99,17 +111,40 @@ class Intake:
         self._kept = trio.lowlevel.ParkingLot()
         self._send, self._receive = trio.open_memory_channel[tuple[WholeBlob, Taken]](SMALL_WAITING)
 
-    async def take(self, order: Asked, source: Source, chunk: int, data: Bytes) -> None:
-        """Verify and store; WrongBytes when the giver sent something else, StoreError when it cannot be kept.
+    async def take(self, order: Asked, source: Source, arrived: Arrived) -> None:
+        """Verify and store what the order still wants of these.
 
-        Returns before `stored` is called for a blob of one chunk, which is gathered first.
+        WrongChunk when the giver sent something else, StoreError when it cannot be kept; what comes after
+        that is not taken. Returns before `stored` is called for blobs of one chunk, which are gathered first.
         """
+        wholes: list[tuple[int, Blob, Bytes]] = []
+        for chunk, data in arrived:
+            if not order.wants(chunk):
+                continue
+            blob, _ = self._layout.locate(chunk)
+            if blob.chunk_count == 1:
+                wholes.append((chunk, blob, data))
+                continue
+            try:
+                await self._take_part(order, source, chunk, data)
+            except WrongBytes as wrong:
+                raise WrongChunk(chunk, str(wrong)) from wrong
+            order.settle(chunk)
+        if wholes:
+            await self._take_wholes(order, source, wholes)
+
+    async def _take_wholes(
+        self, order: Asked, source: Source, arrived: list[tuple[int, Blob, Bytes]]
+    ) -> None:
+        for chunk, whole in await self._workers.run(_right_wholes, arrived):
+            if isinstance(whole, WrongBytes):
+                raise WrongChunk(chunk, str(whole)) from whole
+            await self._send.send((whole, Taken(chunk, order.giver, source, whole.blob.size, None)))
+            order.settle(chunk)
+
+    async def _take_part(self, order: Asked, source: Source, chunk: int, data: Bytes) -> None:
         blob, index = self._layout.locate(chunk)
         length = memoryview(data).nbytes
-        if blob.chunk_count == 1:
-            whole = await self._workers.run(WholeBlob, blob, data)
-            await self._send.send((whole, Taken(chunk, order.giver, source, length, None)))
-            return
         if length != blob.span(index)[1]:
             raise WrongBytes(f"{length} bytes instead of {blob.span(index)[1]}")
         verify = self._check(order, chunk, data)
@@ -164,19 +199,30 @@ class Intake:
                     batch.append(self._receive.receive_nowait())
                 except trio.WouldBlock:
                     break
-            await self._store.put_whole([(whole.blob, whole.data, taken.source) for whole, taken in batch])
+            await self._store.put_whole([(whole, taken.source) for whole, taken in batch])
             for _, taken in batch:
                 self._stored(taken)
 
     async def make_empty(self, blobs: list[Blob], source: Source) -> None:
         """Store the blobs that have no bytes and so no chunk to fetch; WrongContent if they should have."""
         try:
-            await self._store.put_whole([(blob, b"", source) for blob in blobs if blob.size == 0])
-        except Mismatch as error:
+            await self._store.put_whole([(WholeBlob(blob, b""), source) for blob in blobs if blob.size == 0])
+        except WrongBytes as error:
             raise WrongContent(
-                f"a file of 0 bytes is to have the digest {error.blob}, which is not that of no bytes",
+                "a file of 0 bytes is to have a digest that is not that of no bytes",
                 "The repository's listing is wrong; leave the file out by --exclude.",
             ) from error
+
+
+def _right_wholes(arrived: list[tuple[int, Blob, Bytes]]) -> list[tuple[int, WholeBlob | WrongBytes]]:
+    """What becomes of each, up to the first that is wrong."""
+    made: list[tuple[int, WholeBlob | WrongBytes]] = []
+    for chunk, blob, data in arrived:
+        try:
+            made.append((chunk, WholeBlob(blob, data)))
+        except WrongBytes as wrong:
+            return [*made, (chunk, wrong)]
+    return made
 
 
 def _named(data: Bytes) -> Vouched:

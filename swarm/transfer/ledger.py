@@ -24,6 +24,10 @@ class Ledger:
         recent.append((now, count))
         self._forget(recent, now)
 
+    def take_back(self, source: Source, count: int) -> None:
+        """So many of these bytes do not count after all: what they are part of was wrong."""
+        self.totals[source] -= count
+
     def rate(self, source: Source, now: float) -> float:
         """Bytes per second over the last RATE_SECONDS."""
         recent = self._recent.get(source, deque())

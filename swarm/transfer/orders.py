@@ -14,14 +14,13 @@ from typing import Protocol
 import trio
 
 from protocol import bits as bitset
-from protocol.chunks import Bytes, WrongBytes
 from protocol.ids import ChunkDigest, NodeId, to_text
 from swarm.errors import SwarmError
 from swarm.exchange.topics import Topic
 from swarm.scheduler import events as ev
-from swarm.sources import ChunkSource, Source, SourceFailed
+from swarm.sources import Arrived, ChunkSource, Source, SourceFailed
 from swarm.transfer.claims import ClaimBook
-from swarm.transfer.intake import Intake
+from swarm.transfer.intake import Intake, WrongChunk
 
 
 class Upstream(ChunkSource, Protocol):
@@ -72,6 +71,9 @@ class _Order:
 
     def digest(self, chunk: int) -> ChunkDigest | None:
         return self.digests.get(chunk)
+
+    def settle(self, chunk: int) -> None:
+        self.owed &= ~(1 << chunk)
 
 
 class Orders:
@@ -128,18 +130,13 @@ class Orders:
             raise SourceFailed(Source("upstream", ""), "this node may not go upstream", lasting=True)
         return self.upstream
 
-    async def _deliver(self, order: _Order, source: Source, chunk: int, data: Bytes) -> None:
-        if not order.wants(chunk):
-            return
+    async def _deliver(self, order: _Order, source: Source, arrived: Arrived) -> None:
         try:
-            await self._intake.take(order, source, chunk, data)
+            await self._intake.take(order, source, arrived)
         except SwarmError as fault:
             order.fault = fault
             order.scope.cancel()
-            return
-        except WrongBytes as wrong:
-            order.wrong, order.reason, order.culprit = chunk, str(wrong), source
+        except WrongChunk as wrong:
+            order.wrong, order.reason, order.culprit = wrong.chunk, str(wrong), source
             order.lasting = order.fetch.source != ev.UPSTREAM
             order.scope.cancel()
-            return
-        order.owed &= ~(1 << chunk)

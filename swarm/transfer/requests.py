@@ -36,6 +36,7 @@ class GetRequest:
     `files` are exact paths (NotFound when one is missing); `include` and `exclude` are fnmatch
     patterns over the path, as huggingface_hub has them; all empty means every file. `revision` None
     is the hub's default branch. `endpoints` empty means the node's own; `token` None means none.
+    `guest`: the caller is not the node's owner; the node sets this itself.
     """
 
     hub: str
@@ -48,6 +49,7 @@ class GetRequest:
     endpoints: tuple[str, ...] = ()
     token: str | None = None
     offline: bool = False
+    guest: bool = False
 
     def __repr__(self) -> str:
         return f"GetRequest({self.hub}:{self.repo_type}:{self.repo}@{self.revision})"

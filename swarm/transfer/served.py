@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from protocol import bits as bitset
-from protocol.chunks import Bytes
 from protocol.ids import ChunkDigest
 from protocol.limits import MAX_CLAIMED_DIGESTS
 from protocol.manifest import Layout
 from protocol.messages import Claims, Ranges
 from protocol.signing import Identity, attest
+from swarm.exchange.interfaces import Reader
 from swarm.store import Store
 from swarm.transfer.transfer import Transfer
 
@@ -76,15 +76,12 @@ class ServedTransfer:
                 if len(digests) == len(span):
                     yield attest(self._identity, self._transfer.snapshot.key, at, digests, whole)
 
-    async def read(self, chunk: int, digest: ChunkDigest | None) -> Bytes | None:
-        """The chunk's bytes; None when it is not held, or under another digest."""
-        if not self._holds(chunk, digest):
-            return None
-        data = await self._store.read(*self.layout.locate(chunk))
-        return data if self._holds(chunk, digest) else None  # it may have been replaced meanwhile
-
-    def _holds(self, chunk: int, digest: ChunkDigest | None) -> bool:
+    def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
+        """What reads the chunk's bytes; None when it is not held, or under another digest."""
         if not self.have >> chunk & 1:
-            return False
-        blob, _ = self.layout.locate(chunk)
-        return digest is None or blob.chunk_count == 1 or self._transfer.book.digest(chunk) == digest
+            return None
+        blob, index = self.layout.locate(chunk)
+        if blob.chunk_count == 1:
+            return self._store.reader(blob, index)
+        known = self._transfer.book.digest(chunk)
+        return self._store.reader(blob, index, known) if digest in (None, known) else None

@@ -52,8 +52,9 @@ def _translate(event: TopicEvent, book: ClaimBook, have: int, total: int) -> lis
             return [ev.PeerLost(peer, bitset.from_ranges(ranges, total))]
         case PeerMessage(peer, Fetching() | Lease() | FetchingHeard() | LeaseHeard() as said):
             return [_of_the_lease(peer, said, total)]
-        case PeerMessage(_, Claims() as claims):
-            return [ev.Vouched(fresh)] if (fresh := book.add(claims, claims.signer, have)) else []
+        case PeerMessage(peer, Claims() as claims):
+            fresh = book.add(claims, claims.signer, have, passed_on=claims.signer != peer)
+            return [ev.Vouched(fresh)] if fresh else []
         case _:
             return []
 

@@ -19,9 +19,21 @@ import trio
 from protocol import bits as bitset
 from protocol.ids import ChunkDigest, NodeId, short, to_text
 from protocol.manifest import Blob, File, Snapshot
-from protocol.messages import Claims, Fetching, FetchingHeard, Join, Lease, LeaseHeard, Lost, NeedClaims
+from protocol.messages import (
+    Absent,
+    Claims,
+    Fetching,
+    FetchingHeard,
+    Join,
+    Lease,
+    LeaseHeard,
+    Leave,
+    Lost,
+    NeedClaims,
+)
 from protocol.signing import Identity, attest
 from swarm.errors import NoSource, SwarmError, WrongContent
+from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicEvent
 from swarm.exchange.topics import Sayable, Topic
 from swarm.scheduler import events as ev
 from swarm.scheduler.scheduler import Scheduler
@@ -29,6 +41,7 @@ from swarm.sources import Source
 from swarm.store import Incident, Mismatch, Store
 from swarm.transfer.answers import Answers
 from swarm.transfer.claims import ClaimBook
+from swarm.transfer.examiner import Examiner
 from swarm.transfer.gate import Gate, Suspect
 from swarm.transfer.intake import Intake, Taken
 from swarm.transfer.ledger import Ledger
@@ -36,6 +49,7 @@ from swarm.transfer.mirrors import Mirrors
 from swarm.transfer.news import News, cut
 from swarm.transfer.orders import Orders, Upstream
 from swarm.transfer.plan import chunk_bits
+from swarm.transfer.spotcheck import upstream_digest
 from swarm.transfer.talk import to_events
 from swarm.workers import Workers
 
@@ -80,6 +94,8 @@ class Transfer:
         self._identity = identity
         self._settle = settle
         self._gate = Gate(self.layout, self.book)
+        self._examiner = Examiner(self.layout, self.book, self)
+        self._workers = workers
         self._intake = Intake(
             self.layout,
             store,
@@ -105,6 +121,9 @@ class Transfer:
         self._wake_at = math.inf
         self._topic: Topic | None = None
         self._wanted = 0
+        self._counted = 0
+        self._set_aside: dict[int, Source] = {}
+        self._present: set[NodeId] = set()
         self._answers = Answers()
         self._upstream_said = ""
         self._news = News(snapshot.key, self._attest, self._tell, self._left)
@@ -219,7 +238,10 @@ class Transfer:
         empty = [blob for blob in blobs if blob.size == 0 and blob not in self._done]
         await self._intake.make_empty(empty, Source("local", "empty"))
         self._done.update(empty)
+        wanted_before = self.wants
         self._wanted |= chunk_bits(self.layout, blobs)
+        if self.wants and not wanted_before:
+            self._say_join()  # who heard of this node before counts it among those that want nothing
         self._step(ev.Wanted(self._wanted))
         for blob in blobs:
             self._commit_if_whole(blob)
@@ -299,10 +321,19 @@ class Transfer:
     async def _listen(self, topic: Topic) -> None:
         async for event in topic.events:
             self._answers.heard(event.peer)
+            self._note_presence(event)
             for translated in to_events(event, self.book, self.have, self.layout.total):
                 if isinstance(translated, ev.Vouched):
-                    self._take_back(translated.bits)  # first, lest they are ordered
-                self._step(translated)
+                    self._believe(self._examiner.hold(translated.bits))
+                else:
+                    self._step(translated)
+
+    def _note_presence(self, event: TopicEvent) -> None:
+        match event:
+            case PeerGone() | PeerMessage(_, Absent() | Leave()):
+                self._present.discard(event.peer)
+            case _:
+                self._present.add(event.peer)
 
     async def _wait_for_answers(self, topic: Topic) -> None:
         await self._answers.wait(topic.searched)
@@ -310,8 +341,9 @@ class Transfer:
 
     def _say_upstream(self) -> None:
         """Tell the scheduler whether this node may go upstream: not before the peers it knows were heard,
-        which may have everything."""
-        self._step(ev.Upstream(self.can_fetch and not self._answers.due))
+        which may have everything, nor while one may yet put a blob right that failed."""
+        waits = self._answers.due or self._examiner.patient
+        self._step(ev.Upstream(self.can_fetch and not waits))
 
     async def _ring(self) -> None:
         """Send a Tick at the time the scheduler last named.
@@ -331,6 +363,7 @@ class Transfer:
         """A chunk was verified and stored: pass the word, with its digest if it is news to the LAN; go on."""
         if not self.have >> taken.chunk & 1:
             self.ledger.add(taken.source, taken.length, trio.current_time())
+            self._counted |= 1 << taken.chunk
         if taken.digest is not None:
             self.book.settle(taken.chunk, taken.digest)
         self._hold(taken.chunk, taken.giver, taken.digest if taken.giver == ev.UPSTREAM else None)
@@ -357,12 +390,20 @@ class Transfer:
         else:
             self._commit_if_whole(blob)
 
+    def _believe(self, chunks: int) -> None:
+        """These chunks may be ordered, or taken back if they are here."""
+        self._take_back(chunks)  # first, lest they are ordered
+        self._step(ev.Vouched(chunks))
+
     def _take_back(self, vouched: int) -> None:
         """Take chunks back from quarantine that are vouched for anew as they are."""
         for chunk in bitset.members(vouched & ~self.have):
             digest = self._gate.quarantined(chunk)
             if digest is not None and digest == self.book.digest(chunk):
                 self._gate.release(chunk)
+                if sender := self._set_aside.pop(chunk, None):
+                    self._counted |= 1 << chunk
+                    self.ledger.add(sender, self.layout.length(chunk), trio.current_time())
                 self._hold(chunk, self._identity.node_id)
 
     def _order_ended(self, failed: ev.OrderFailed, reason: str, wrong: int | None, sender: Source) -> None:
@@ -407,6 +448,7 @@ class Transfer:
     async def _accept(self, blob: Blob) -> None:
         """The blob is what its publisher calls it: name who sent or vouched for something else."""
         senders, wrongs = self._gate.cleared(blob)
+        self._examiner.settle(blob)
         self._clear_mirrors(senders, {wrong.culprit for wrong in wrongs})
         for wrong in wrongs:
             await self._blame(wrong.culprit, "was the origin of wrong bytes", blob, wrong.chunks)
@@ -437,15 +479,65 @@ class Transfer:
         for ranges in cut(bits):
             self._say(Lost(self.snapshot.key, ranges))
         self._avoid_mirrors({suspect.sender for suspect in suspects}, self.ledger.totals)
+        self._set_bytes_aside(suspects)
         known_liars = set(self.book.liars)
+        if self._gate.is_last_round(blob) and self.can_fetch and self._examiner.close(blob):
+            self._gate.grant_another(blob)
         believed = self._gate.fail(blob, suspects)
         for liar in self.book.liars - known_liars:
             self._distrust(liar, LIAR_SECONDS)
+            self._disown(liar)
+        if self._topic is not None:
+            self._examiner.open(blob, self._gate.failed(blob))
+            self._spawn(self._examiner.examine, blob)
         self._step(ev.Doubted(bits))
         self._step(ev.Discarded(bits))
-        self._take_back(believed)
-        self._step(ev.Vouched(believed))
+        self._believe(self._examiner.hold(believed))
         self._say_join()
+
+    def _set_bytes_aside(self, suspects: list[Suspect]) -> None:
+        """Count what was had in this run of a blob that failed only if it proves right."""
+        for suspect in suspects:
+            if self._counted >> suspect.chunk & 1:
+                self._counted ^= 1 << suspect.chunk
+                self._set_aside[suspect.chunk] = suspect.sender
+                self.ledger.take_back(suspect.sender, self.layout.length(suspect.chunk))
+
+    def _disown(self, liar: NodeId) -> None:
+        """Take back what was believed on the word of one that lied, about the other blobs too."""
+        changed = 0
+        for blob in self.layout.blobs:
+            if blob.chunk_count > 1 and blob not in self._done:
+                changed |= self.book.refute({liar}, blob, self.have)
+        self._step(ev.Doubted(changed))
+        anew = (chunk for chunk in bitset.members(changed) if self.book.digest(chunk) is not None)
+        self._believe(self._examiner.hold(bitset.from_members(anew)))
+
+    # --- for the examiner (examiner.Owner) --------------------------------------------------------
+
+    async def upstream_digest(self, chunk: int, failed: ChunkDigest | None) -> ChunkDigest | None:
+        return await upstream_digest(self._orders.upstream, self._workers, chunk, failed)
+
+    def ask(self, chunks: int) -> None:
+        for ranges in cut(chunks):
+            self._say(NeedClaims(self.snapshot.key, ranges))
+
+    def accept(self, signer: NodeId, chunks: int) -> None:
+        if signer in self._present:
+            self._step(ev.PeerHas(signer, chunks))  # also those it refused while a liar was believed
+        self._believe(chunks)
+
+    def doubt(self, chunks: int) -> None:
+        self._step(ev.Doubted(chunks))
+
+    def refuse(self, signer: NodeId, chunks: int) -> None:
+        if signer in self._present:
+            self._step(ev.PeerLost(signer, chunks))
+
+    def patience_changed(self) -> None:
+        self._say_upstream()
+
+    # --- mirrors and blame ------------------------------------------------------------------------
 
     def _avoid_mirrors(self, senders: set[Source], used: Container[Source]) -> None:
         """Leave mirrors alone, of those who between them sent something wrong, as long as others are left.

@@ -9,6 +9,7 @@ from typing import Final
 
 import httpx
 
+from swarm.config.values import without_secrets
 from swarm.errors import UsageError
 
 HUB_URL: Final = "https://huggingface.co"
@@ -22,7 +23,7 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def origin(url: httpx.URL) -> Origin:
-    return url.scheme, url.host, url.port or _DEFAULT_PORTS.get(url.scheme)
+    return url.scheme, url.raw_host.decode("ascii"), url.port or _DEFAULT_PORTS.get(url.scheme)
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,12 @@ class Endpoint:
     def __post_init__(self) -> None:
         try:
             parsed = httpx.URL(self.url)
-        except httpx.InvalidURL as error:
-            raise UsageError(f"{self.url!r} is not a URL: {error}") from error
+        except httpx.InvalidURL:
+            raise UsageError(f"{without_secrets(self.url)!r} is not a URL") from None
         if parsed.scheme not in _DEFAULT_PORTS or not parsed.host or parsed.query or parsed.fragment:
             raise UsageError(
-                f"{self.url!r} cannot be an endpoint", "Give a base URL such as https://hf-mirror.com."
+                f"{without_secrets(self.url)!r} cannot be an endpoint",
+                "Give a base URL such as https://hf-mirror.com.",
             )
         bare = parsed.copy_with(username=None, password=None)
         object.__setattr__(self, "authorization", _authorization(parsed, self.token))

@@ -1,16 +1,18 @@
 """GET over httpx, the way an upstream must be asked.
 
 Redirects are followed by hand: the credential goes to the endpoint's own scheme, host and port and, once
-a redirect has led elsewhere, is not shown again; from TLS no redirect leads back to plain text. Nothing is
-compressed (a server that compresses ignores ranges). Every wait has an end. What fails is a `Trouble`.
+a redirect has led elsewhere, is not shown again; from TLS no redirect leads back to plain text, and none
+leads further in than the endpoint is (`reach`). Nothing is compressed (a server that compresses ignores
+ranges). Every wait has an end. What fails is a `Trouble`.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx
 import trio
@@ -18,7 +20,15 @@ import trio
 from protocol.limits import KIB, MIB
 from swarm.errors import UsageError
 from swarm.upstreams.endpoint import Endpoint, origin
+from swarm.upstreams.headers import number
+from swarm.upstreams.reach import Allowed, Fence, Level, Reached
 from swarm.upstreams.trouble import BadAnswer, Unavailable
+
+for _chatty in ("httpx", "httpcore"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
+"""They log whole URLs and headers, and whoever has the signed URL of a CDN has the file, be it private."""
+
+log = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 6.0
 """TCP and TLS to a far mirror take under 2 s; two lost SYNs are made up for within 3."""
@@ -47,18 +57,33 @@ CONNECTIONS: Final = 64
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 """Hosts that are never asked through a proxy: the proxy's loopback is another machine."""
 
+NOTHING_MORE: Final = Allowed()
+
 T = TypeVar("T")
 
 
+class Client(httpx.AsyncClient):
+    """Connections, and what is known of where they lead. Made by `open_client`."""
+
+    def __init__(self, allowed: Allowed, **options: Any) -> None:
+        super().__init__(**options)
+        self.allowed = allowed
+        self.reached = Reached()
+
+
 def open_client(
-    agent: str = "lanswarm", transport: httpx.AsyncBaseTransport | None = None
-) -> httpx.AsyncClient:
+    agent: str = "lanswarm",
+    transport: httpx.AsyncBaseTransport | None = None,
+    allowed: Allowed = NOTHING_MORE,
+) -> Client:
     """A client for `Http`: heeds HTTP_PROXY, HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE, keeps no cookies.
 
-    UsageError when one of these settings cannot be used. `transport` replaces network and proxies.
+    UsageError when one of these settings cannot be used. `transport` replaces network and proxies;
+    `allowed` is where a redirect may always lead.
     """
     try:
-        return httpx.AsyncClient(
+        return Client(
+            allowed,
             transport=transport,
             timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS // 2),
@@ -105,16 +130,13 @@ class Reply:
                 raise BadAnswer(f"metadata of more than {MAX_JSON} bytes")
         if self.headers.get("content-encoding", "identity") != "identity":
             raise BadAnswer("a compressed answer that was not asked for")
-        try:
-            return json.loads(body)
-        except ValueError as error:
-            raise BadAnswer("no JSON; is this the base URL of a hub?") from error
+        return parse_json(body)
 
     async def discard(self) -> None:
         """Read the rest when it is short, so that the connection can be used again; then close."""
-        length = self.headers.get("content-length", "")
+        length = number(self.headers.get("content-length", ""))
         try:
-            if length.isdigit() and int(length) <= MAX_SMALL_BODY:
+            if length is not None and length <= MAX_SMALL_BODY:
                 while await self.block():
                     pass
         except Unavailable:
@@ -143,7 +165,7 @@ class Reply:
 class Http:
     """Asks endpoints through one httpx client."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
 
     async def get(
@@ -156,8 +178,11 @@ class Http:
         target = _parse(url)
         home = True
         for _ in range(MAX_REDIRECTS + 1):
-            home = home and origin(target) == endpoint.origin
-            reply = await self._send(target, _headers(endpoint if home and authorized else None, byte_range))
+            at_home = origin(target) == endpoint.origin
+            home = home and at_home
+            limit = Level.MACHINE if at_home else self._client.reached.home(endpoint.origin)
+            headers = _headers(endpoint if home and authorized else None, byte_range)
+            reply = await self._send(target, headers, limit)
             location = reply.headers.get("location")
             if not (300 <= reply.status < 400 and location):
                 return reply
@@ -168,13 +193,27 @@ class Http:
             target = following
         raise BadAnswer("redirects without end")
 
-    async def _send(self, url: httpx.URL, headers: Mapping[str, str]) -> Reply:
-        request = self._client.build_request("GET", url, headers=dict(headers))
+    async def _send(self, url: httpx.URL, headers: Mapping[str, str], limit: Level) -> Reply:
+        fence = Fence(origin(url), limit, self._client.reached, self._client.allowed)
+        fence.check()
+        request = self._client.build_request(
+            "GET", url, headers=dict(headers), extensions={"trace": fence.trace}
+        )
 
         async def send() -> httpx.Response:
             return await self._client.send(request, stream=True, follow_redirects=False)
 
-        return Reply(await _within(ANSWER_SECONDS, send, "no answer"))
+        reply = Reply(await _within(ANSWER_SECONDS, send, "no answer"))
+        log.debug("%d from %s for %s", reply.status, url.host, url.path)
+        return reply
+
+
+def parse_json(body: bytes | bytearray) -> object:
+    """The value; BadAnswer when it is no JSON, or nested deeper than Python can follow."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadAnswer("no JSON; is this the base URL of a hub?") from error
 
 
 def _headers(shown_to: Endpoint | None, byte_range: tuple[int, int] | None) -> dict[str, str]:

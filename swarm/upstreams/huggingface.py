@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import quote
 
-import httpx
 import trio
 
 from protocol.limits import MAX_FILES
 from protocol.manifest import BadManifest, File, RepoType, Snapshot
 from swarm.errors import SwarmError, UsageError
 from swarm.upstreams.endpoint import Endpoint
-from swarm.upstreams.http import Http, Reply
+from swarm.upstreams.http import Client, Http, Reply
 from swarm.upstreams.listing import COMMIT, Info, next_page, parse_info, parse_page
 from swarm.upstreams.trouble import Asked, BadAnswer, Refused, Trouble, Unavailable, refusal, verdict
 
@@ -71,7 +70,7 @@ class HuggingFace:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        client: Client,
         endpoints: Sequence[Endpoint],
         *,
         notify: Callable[[str], None] = lambda text: None,

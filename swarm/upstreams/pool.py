@@ -248,6 +248,6 @@ class _Delivery:
         self._source = Source("upstream", endpoint.url)
 
     async def __call__(self, number: int, data: Bytes) -> None:
-        await self._deliver(self._source, number, data)
+        await self._deliver(self._source, [(number, data)])
         self._roster.delivered(self._endpoint)
         self.count += 1

@@ -14,12 +14,13 @@ from typing import Final
 import trio
 
 from swarm.upstreams.endpoint import Endpoint
+from swarm.upstreams.headers import number
 from swarm.upstreams.http import Reply
 from swarm.upstreams.roster import SLOW_AFTER_SECONDS, Roster
 from swarm.upstreams.runs import Run
 from swarm.upstreams.trouble import BadAnswer, Trouble, Unavailable
 
-_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 
 
 class Left(Trouble):
@@ -38,14 +39,15 @@ def held_range(status: int, headers: Mapping[str, str], run: Run) -> tuple[int, 
     told = headers.get("content-range")
     length = headers.get("content-length", "")
     if told is None:
-        if status == 206 or (length.isdigit() and int(length) != size):
+        if status == 206 or number(length) not in (None, size):
             raise BadAnswer(f"a body of {length or 'unknown'} bytes for a file of {size}")
         return 0, size
     match = _CONTENT_RANGE.fullmatch(told.strip())
-    if not match:
-        raise BadAnswer(f"a range that cannot be read: {told!r}")
-    start, stop, total = int(match[1]), int(match[2]) + 1, match[3]
-    if total != "*" and int(total) != size:
+    first, last = (number(match[1]), number(match[2])) if match else (None, None)
+    if match is None or first is None or last is None:
+        raise BadAnswer(f"a range that cannot be read: {told[:80]!r}")
+    start, stop, total = first, last + 1, match[3]
+    if total != "*" and number(total) != size:
         raise BadAnswer(f"a file of {total} bytes where {size} are listed")
     if (start, stop) not in ((run.start, run.stop), (0, size)):
         raise BadAnswer(f"the range {told!r} where bytes {run.start}-{run.stop - 1} were asked for")

@@ -15,9 +15,18 @@ from typing import Final
 
 from swarm.errors import NoSource, NotAllowed, NotFound, SwarmError
 from swarm.upstreams.endpoint import Endpoint
+from swarm.upstreams.headers import number
 
 OVERLOADED: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529})
 """Statuses that speak of the server's state, not of what was asked; 52x are those of CDNs."""
+
+
+class Gated(NotAllowed):
+    """The hub itself says that this takes an accepted licence."""
+
+
+class NoSuchRepo(NotFound):
+    """The hub itself says that it has no such repository, or none for this caller."""
 
 
 class Trouble(Exception):
@@ -83,13 +92,13 @@ def refusal(asked: Asked, status: int, headers: Mapping[str, str], *, authorized
     return BadAnswer(f"status {status}{f' ({said})' if said else ''}")
 
 
-def _gated(asked: Asked, *, authorized: bool) -> NotAllowed:
+def _gated(asked: Asked, *, authorized: bool) -> Gated:
     if authorized:
-        return NotAllowed(
+        return Gated(
             f"{asked.repo} is gated and your account has no access to it",
             f"Accept its licence at {asked.page}, then try again.",
         )
-    return NotAllowed(
+    return Gated(
         f"{asked.repo} is gated: it wants an accepted licence and a token",
         f"Accept its licence at {asked.page}, then set HF_TOKEN to a token of your account.",
     )
@@ -103,12 +112,13 @@ def _not_found(asked: Asked, code: str, status: int) -> NotFound:
         )
     if code == "EntryNotFound" and asked.path is not None:
         return NotFound(f"{asked.repo} has no file {asked.path!r} at {asked.revision}")
+    missing = NoSuchRepo if code == "RepoNotFound" else NotFound
     if status == 401:
-        return NotFound(
+        return missing(
             f"{asked.repo} does not exist on {asked.endpoint}, or is private",
             "Check the spelling; if it is private, set HF_TOKEN to a token that may read it.",
         )
-    return NotFound(f"{asked.repo} was not found on {asked.endpoint}", "Check the spelling and --repo-type.")
+    return missing(f"{asked.repo} was not found on {asked.endpoint}", "Check the spelling and --repo-type.")
 
 
 def _not_allowed(asked: Asked, status: int, said: str, *, authorized: bool) -> NotAllowed:
@@ -129,14 +139,13 @@ def _not_allowed(asked: Asked, status: int, said: str, *, authorized: bool) -> N
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds until it is worth asking again: Retry-After in seconds (RFC 9110, 10.2.3), or the time
     until the window of a used-up quota ends: `RateLimit: "api";r=0;t=120`, as the Hub sends it."""
-    told = headers.get("retry-after", "").strip()
-    if told.isascii() and told.isdigit():
-        return float(told)
-    limit = headers.get("ratelimit", "")
-    left, until = re.search(r"\br=(\d+)", limit), re.search(r"\bt=(\d+)", limit)
-    if until and (left is None or int(left[1]) == 0):
-        return float(until[1])
-    return None
+    seconds = number(headers.get("retry-after", "").strip())
+    if seconds is None:
+        limit = headers.get("ratelimit", "")
+        left, until = re.search(r"\br=(\d+)", limit), re.search(r"\bt=(\d+)", limit)
+        if until and (left is None or number(left[1]) == 0):
+            seconds = number(until[1])
+    return None if seconds is None else float(seconds)
 
 
 def verdict(repo: str, said: Sequence[tuple[Endpoint, Trouble]]) -> SwarmError:

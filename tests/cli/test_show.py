@@ -44,8 +44,8 @@ def test_status_for_people(command: Command) -> None:
 
 def test_peers_for_people(command: Command) -> None:
     assert command("peers").out == (
-        "node    address        via   sent  received\n"
-        "node-1  10.0.0.2:7677  mdns  1 B   2 B\n"
+        "node    address        via   sent  received  standing\n"
+        "node-1  10.0.0.2:7677  mdns  1 B   2 B       open\n"
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from swarm.config.ecosystem import exposed_token
 from swarm.config.settings import DEFAULT_ENDPOINT, DEFAULT_GATEWAY, KEYS, Settings, load
 from swarm.config.values import HostPort
 from swarm.errors import UsageError
@@ -125,6 +126,29 @@ def test_our_own_gateway_is_no_upstream(environ: dict[str, str]) -> None:
 def test_offline(environ: dict[str, str], name: str) -> None:
     assert load({}, environ | {name: "Yes"}).offline is True
     assert load({}, environ | {name: "0"}).offline is False
+
+
+def test_a_file_with_a_token_is_for_its_owner_only(environ: dict[str, str]) -> None:
+    write(environ, 'token = "hf_file"\n')
+    path = Path(environ["SWARM_HOME"]) / "config.toml"
+    path.chmod(0o640)
+    with pytest.raises(UsageError, match="can be read by others") as caught:
+        load({}, environ)
+    assert "hf_file" not in str(caught.value)
+    path.chmod(0o600)
+    assert load({}, environ).token == "hf_file"
+
+
+def test_a_token_file_of_others_is_told_of(environ: dict[str, str], tmp_path: Path) -> None:
+    assert exposed_token(environ) is None
+    path = tmp_path / "hf/token"
+    path.parent.mkdir()
+    path.write_text("hf_file\n")
+    path.chmod(0o644)
+    assert exposed_token(environ) == path
+    assert exposed_token(environ | {"HF_TOKEN": "hf_mine"}) is None
+    path.chmod(0o600)
+    assert exposed_token(environ) is None
 
 
 def test_tokens(environ: dict[str, str], tmp_path: Path) -> None:

@@ -2,7 +2,15 @@
 
 import pytest
 
-from swarm.config.units import parse_rate, parse_seconds, parse_size, show_duration, show_rate, show_size
+from swarm.config.units import (
+    parse_rate,
+    parse_seconds,
+    parse_size,
+    parse_span,
+    show_duration,
+    show_rate,
+    show_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +65,17 @@ def test_seconds() -> None:
     assert parse_seconds("0") == 0
     with pytest.raises(ValueError, match="seconds"):
         parse_seconds("soon")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("1.5 h", 5400), ("7D", 604_800)])
+def test_time_spans(text: str, seconds: float) -> None:
+    assert parse_span(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "90", "1w", "-1h", "h"])
+def test_what_is_no_time_span_says_what_one_looks_like(text: str) -> None:
+    with pytest.raises(ValueError, match="12h or 7d"):
+        parse_span(text)
 
 
 @pytest.mark.parametrize(

@@ -78,3 +78,19 @@ def test_a_bad_token_is_refused_and_not_repeated(token: str) -> None:
     with pytest.raises(ValueError, match="copy it again") as caught:
         values.token(token)
     assert token not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://hub.test/a", "https://hub.test/a"),
+        ("https://user:secret@hub.test/a", "https://…@hub.test/a"),
+        ("https://user:sec/r?e@t@hub.test", "https://…@hub.test"),
+        ("https://hub.test/a?token=secret", "https://hub.test/a?…"),
+        ("https://hub.test#secret", "https://hub.test?…"),
+        ("secret@hub.test", "…@hub.test"),
+        ("", ""),
+    ],
+)
+def test_what_may_be_told_of_a_url(url: str, shown: str) -> None:
+    assert values.without_secrets(url) == shown

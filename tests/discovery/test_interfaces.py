@@ -7,8 +7,9 @@ import socket
 import pytest
 
 from swarm.discovery.interfaces import InterfaceChoice
-from swarm.discovery.local import LocalAddress, interface_name, local_addresses
+from swarm.discovery.local import LocalAddress, interface_name, lan_hosts, local_addresses
 from swarm.errors import UsageError
+from swarm.sources.address import is_lan
 
 LO = LocalAddress("lo", 1, "127.0.0.1", 8, multicast=False)
 LO6 = LocalAddress("lo", 1, "::1", 128, multicast=False)
@@ -24,7 +25,8 @@ ALL = [VPN, WIFI, ETH_PUBLIC, ETH_LINK, ETH, LO6, LO]
     ("choice", "chosen"),
     [
         ("", [ETH, ETH_LINK, WIFI]),
-        ("eth0", [ETH, ETH_PUBLIC, ETH_LINK]),
+        ("eth0", [ETH, ETH_LINK]),
+        ("8.8.0.0/16", []),
         ("wg0, lo", [LO, LO6, VPN]),
         ("10.0.0.0/8", [VPN, WIFI]),
         ("10.1.2.3", [WIFI]),
@@ -35,6 +37,12 @@ ALL = [VPN, WIFI, ETH_PUBLIC, ETH_LINK, ETH, LO6, LO]
 )
 def test_selects(choice: str, chosen: list[LocalAddress]) -> None:
     assert set(InterfaceChoice.parse(choice).select(ALL)) == set(chosen)
+
+
+def test_public_addresses_are_used_where_the_node_listens_on_them() -> None:
+    choice = InterfaceChoice.parse("eth0", public=True)
+    assert set(choice.select(ALL)) == {ETH, ETH_PUBLIC, ETH_LINK}
+    assert ETH_PUBLIC not in InterfaceChoice.parse("", public=True).select(ALL)
 
 
 def test_loopback_is_the_default_only_when_there_is_nothing_else() -> None:
@@ -71,6 +79,12 @@ def test_this_machine_has_loopback_and_can_bind_what_it_tells() -> None:
         info = socket.getaddrinfo(address.host, 0, family, socket.SOCK_DGRAM)
         with socket.socket(family, socket.SOCK_DGRAM) as bound:
             bound.bind(info[0][4])
+
+
+def test_addresses_to_listen_on_are_private_ones() -> None:
+    hosts = lan_hosts()
+    assert "127.0.0.1" in hosts
+    assert all(is_lan(host) for host in hosts)
 
 
 def test_names_of_interfaces() -> None:

@@ -41,6 +41,11 @@ def test_a_public_address_counts_only_on_our_own_network() -> None:
     assert tried("8.8.4.9", "9.9.9.9", local=(public,)) == ["8.8.4.9"]
 
 
+def test_a_private_address_with_a_short_prefix_makes_no_public_one_ours() -> None:
+    wide = LocalAddress("eth0", 2, "192.168.1.5", 8)
+    assert tried("192.0.9.9", "192.168.1.9", local=(wide,)) == ["192.168.1.9"]
+
+
 def test_link_local_addresses_need_a_zone() -> None:
     assert tried("[fe80::9]:7677") == []
 

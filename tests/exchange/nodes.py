@@ -17,10 +17,12 @@ from protocol.manifest import Blob, File, Layout, Snapshot
 from protocol.messages import Claims, Company, Ranges
 from protocol.signing import Identity, attest
 from swarm.exchange.exchange import Exchange
-from swarm.exchange.interfaces import PeerGone, PeerMessage, Served
+from swarm.exchange.interfaces import PeerGone, PeerMessage, Reader, Served
 from swarm.exchange.topics import Topic
 from swarm.sources.address import Address
-from swarm.sources.interface import Source
+from swarm.sources.interface import Arrived, Source
+from swarm.store import ChunkReader
+from swarm.workers import InlineWorkers
 from tests.exchange.memory import MemoryNetwork
 
 PORT = 7677
@@ -90,11 +92,13 @@ class Offer:
                 digests = [self.content.digest(chunk) for chunk in range(first, first + count)]
                 yield attest(voucher, self.content.key, first, digests, whole=False)
 
-    async def read(self, chunk: int, digest: ChunkDigest | None) -> bytes | None:
-        await trio.lowlevel.checkpoint()
-        self.reads.append(chunk)
+    def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
         if not self.have >> chunk & 1 or digest not in (None, self.content.digest(chunk)):
             return None
+        return ChunkReader(lambda _: self.read(chunk), True)
+
+    def read(self, chunk: int) -> bytes:
+        self.reads.append(chunk)
         return self.content.chunk(chunk)
 
 
@@ -141,7 +145,12 @@ class Node:
         self.id = self.identity.node_id
         self.shelf = Shelf()
         self.source = lan.host(self.host)
-        arguments: dict[str, object] = {"port": PORT, "agent": f"test/{number}", "entropy": entropy(number)}
+        arguments: dict[str, object] = {
+            "port": PORT,
+            "agent": f"test/{number}",
+            "entropy": entropy(number),
+            "workers": InlineWorkers(),
+        }
         self.exchange = Exchange(self.identity, self.source, self.shelf, **arguments | options)  # type: ignore[arg-type]  # options are a test's
 
     def sees(self, *others: Node, known: bool = True, via: str = "static") -> None:
@@ -171,9 +180,9 @@ async def nodes(lan: MemoryNetwork, count: int, **options: object) -> AsyncItera
         nursery.cancel_scope.cancel()
 
 
-async def unwanted(source: Source, chunk: int, data: object) -> None:
+async def unwanted(source: Source, arrived: Arrived) -> None:
     """For a fetch that must deliver nothing."""
-    raise AssertionError(f"chunk {chunk} was delivered")
+    raise AssertionError(f"{len(arrived)} chunks were delivered")
 
 
 class Inbox:
@@ -190,12 +199,13 @@ class Inbox:
         while len(self.chunks) < count:
             await self._came.park()
 
-    async def deliver(self, source: Source, chunk: int, data: bytes | bytearray | memoryview) -> None:
+    async def deliver(self, source: Source, arrived: Arrived) -> None:
         await trio.lowlevel.checkpoint()
-        assert chunk not in self.chunks
-        self.chunks[chunk] = bytes(data)
         self.sources.add(source)
-        self.order.append(chunk)
+        for chunk, data in arrived:
+            assert chunk not in self.chunks
+            self.chunks[chunk] = bytes(data)
+            self.order.append(chunk)
         self._came.unpark_all()
 
 

@@ -10,32 +10,52 @@ import trio
 from protocol.handshake import Kind
 from protocol.messages import Ping, Pong
 from swarm.exchange.connector import Connector
+from swarm.exchange.interfaces import Network
 from swarm.exchange.link import Link
 from swarm.exchange.outbox import Message
+from swarm.sources.address import Address
+from swarm.workers import InlineWorkers
 from tests.exchange.memory import MemoryNetwork
 from tests.exchange.nodes import Node, entropy, identity
 
 
 class Raw:
-    """An identity on a host of its own, which dials."""
+    """An identity on a host, its own by default, which dials and shows the badge that a test gives it."""
 
-    def __init__(self, lan: MemoryNetwork, number: int = 99, *, listen_port: int = 0) -> None:
+    def __init__(
+        self,
+        lan: MemoryNetwork,
+        number: int = 99,
+        *,
+        listen_port: int = 0,
+        host: str = "",
+        through: Network | None = None,
+    ) -> None:
         self.identity = identity(number)
         self.id = self.identity.node_id
-        self.host = f"10.0.0.{number}"
+        self.host = host or f"10.0.0.{number}"
+        self.badge = b""
         self.connector = Connector(
             self.identity,
-            lan.host(self.host),
+            through or lan.host(self.host),
             agent="raw",
             entropy=entropy(number),
             clock=trio.current_time,
+            workers=InlineWorkers(),
+            badge=lambda: self.badge,
         )
         self.connector.listen_port = listen_port
 
     @asynccontextmanager
     async def dialled(self, node: Node, kind: Kind) -> AsyncIterator[RawLink]:
         """A link of this kind, whose messages are kept as they come."""
-        link = RawLink(await self.connector.dial(node.address, kind))
+        async with self.linked(node.address, kind) as link:
+            yield link
+
+    @asynccontextmanager
+    async def linked(self, address: Address, kind: Kind) -> AsyncIterator[RawLink]:
+        """The same with whoever is at this address."""
+        link = RawLink(await self.connector.dial(address, kind))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(link.run)
             yield link

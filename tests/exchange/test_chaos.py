@@ -11,7 +11,7 @@ from trio.testing import MockClock
 from protocol.bits import everything, members
 from protocol.ids import NodeId
 from swarm.exchange.topics import Topic
-from swarm.sources.interface import Source, SourceFailed
+from swarm.sources.interface import Arrived, Source, SourceFailed
 from tests.exchange.memory import MemoryNetwork
 from tests.exchange.nodes import Content, Node, Offer, nodes
 
@@ -56,10 +56,11 @@ class Leech:
         assert callable(withdraw)
         withdraw(chunks[: len(chunks) // 4])
 
-    async def deliver(self, source: Source, chunk: int, data: bytes | bytearray | memoryview) -> None:
-        assert bytes(data) == CONTENT.chunk(chunk)
+    async def deliver(self, source: Source, arrived: Arrived) -> None:
         await trio.sleep(self.dice.choice([0, 0, 0.001]))
-        self.offer.have |= 1 << chunk
+        for chunk, data in arrived:
+            assert bytes(data) == CONTENT.chunk(chunk)
+            self.offer.have |= 1 << chunk
 
 
 @pytest.mark.parametrize("seed", range(5))

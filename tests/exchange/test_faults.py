@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 import trio
 import trio.lowlevel
@@ -9,6 +11,7 @@ from trio.testing import MockClock
 
 from protocol.bits import everything
 from protocol.ids import NodeId, SnapshotKey
+from protocol.limits import MAX_RANGES
 from protocol.messages import (
     Data,
     Found,
@@ -26,12 +29,14 @@ from protocol.messages import (
     Request,
 )
 from swarm.exchange.bulks import ORPHAN_SECONDS
-from swarm.exchange.control import LINK_DEAD_SECONDS, MAX_QUESTIONS
-from swarm.exchange.exchange import FAULT_SECONDS, MAX_HANDSHAKES
-from swarm.exchange.interfaces import PeerMessage
+from swarm.exchange.control import LINK_DEAD_SECONDS, MAX_QUESTION_RANGES, MAX_QUESTIONS
+from swarm.exchange.door import MAX_HANDSHAKES
+from swarm.exchange.exchange import FAULT_SECONDS
+from swarm.exchange.interfaces import PeerMessage, Served
 from swarm.exchange.link import HANDSHAKE_SECONDS, SEND_STALL_SECONDS
 from swarm.exchange.outbox import MAX_POSTED_BYTES, Message
 from swarm.exchange.serving import MAX_QUEUED
+from swarm.exchange.topics import LARGE_EVENTS_ROOM
 from swarm.sources.address import Address
 from swarm.sources.interface import SourceFailed
 from tests.exchange.memory import MemoryNetwork
@@ -101,6 +106,49 @@ async def test_asking_without_letting_us_answer_is_a_fault(autojump_clock: MockC
             assert not control.open
 
 
+async def test_a_few_questions_about_very_much_are_a_fault(autojump_clock: MockClock) -> None:
+    """What waits for an answer is bounded by its weight: a question of 4096 ranges is half a megabyte."""
+    lan = MemoryNetwork()
+    most = MAX_QUESTION_RANGES // MAX_RANGES
+
+    async def store_is_slow(topic: SnapshotKey) -> Served | None:
+        return await trio.sleep_forever()
+
+    async with nodes(lan, 1) as (node,):
+        raw = Raw(lan)
+        with patch.object(node.shelf, "open", store_is_slow):
+            async with raw.dialled(node, "control") as control:
+                control.say(*distinct(most))
+                await trio.sleep(1)
+                assert control.open
+                control.say(*distinct(most + 3))
+                await trio.sleep(1)
+                assert not control.open
+
+
+def distinct(count: int) -> list[NeedClaims]:
+    """That many questions of the largest size."""
+    ranges = tuple((2 * number, 1) for number in range(MAX_RANGES))
+    return [NeedClaims(SnapshotKey(bytes([number]) * 32), ranges) for number in range(count)]
+
+
+async def test_few_large_events_wait_for_a_transfer(autojump_clock: MockClock) -> None:
+    lan = MemoryNetwork()
+    async with nodes(lan, 1) as (node,):
+        node.shelf.add(Offer(CONTENT, 0))
+        raw = Raw(lan)
+        async with raw.dialled(node, "control") as control:
+            with node.exchange.join(TOPIC, CONTENT.digest) as topic:
+                control.say(Join(TOPIC, True, True, False))
+                control.say(*[LARGE] * (2 * LARGE_EVENTS_ROOM))
+                await trio.sleep(1)
+                first = heard(topic)
+                assert len(first) == LARGE_EVENTS_ROOM
+                await trio.sleep(1)
+                assert len(first) + len(heard(topic)) == 2 * LARGE_EVENTS_ROOM
+                assert control.open
+
+
 async def test_chunks_that_do_not_exist_are_refused(autojump_clock: MockClock) -> None:
     lan = MemoryNetwork()
     async with nodes(lan, 1) as (node,):
@@ -134,15 +182,18 @@ async def test_a_peer_that_does_not_read_is_cut_and_nobody_else_waits(autojump_c
                 friend.exchange.join(TOPIC, CONTENT.digest) as other,
             ):
                 await trio.sleep(3)
+                events = heard(other)
                 start = trio.current_time()
                 for number in range(MAX_POSTED_BYTES // len(LARGE.bits) + 10):
                     topic.say(LARGE)
                     topic.say(Lease(TOPIC, True, number))
                     await trio.sleep(0.01)
+                    events += heard(other)
                 assert trio.current_time() - start < 2
                 assert node.linked == {friend.id}
                 await trio.sleep(1)
-                assert heard(other)[-1] == PeerMessage(node.id, Lease(TOPIC, True, number))
+                events += heard(other)
+                assert events[-1] == PeerMessage(node.id, Lease(TOPIC, True, number))
 
 
 async def test_a_peer_that_does_not_read_its_chunks_is_cut(autojump_clock: MockClock) -> None:

@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
 from protocol.ids import SnapshotKey
 from protocol.messages import Absent, Claims, Data, Have, HaveMap, ManifestPart, Peers, Ping, Request
-from swarm.exchange.outbox import BATCH_BYTES, MAX_POSTED_BYTES, Message, Outbox, weight
+from swarm.exchange.outbox import BATCH_BYTES, MAX_POSTED_BYTES, Making, Message, Outbox, weight
 
 TOPIC = SnapshotKey(bytes(32))
 
 
+def nothing() -> None:
+    """What makes no message."""
+
+
+def manifest(number: int) -> ManifestPart:
+    return ManifestPart(TOPIC, number, 10, b"")
+
+
 async def test_posted_messages_overtake_put_ones() -> None:
     outbox = Outbox()
-    await outbox.put(Ping(1))
-    assert outbox.post(Ping(2))
-    assert outbox.post(Ping(3))
-    assert await outbox.take() == [Ping(2), Ping(3)]
-    assert await outbox.take() == [Ping(1)]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(outbox.put, nothing)
+        await wait_all_tasks_blocked()
+        assert outbox.post(Ping(2))
+        assert outbox.post(Ping(3))
+        assert await outbox.take() == [Ping(2), Ping(3)]
+        assert await outbox.take() is nothing
+        outbox.done()
 
 
 async def test_who_puts_waits_for_the_one_before() -> None:
     outbox = Outbox()
-    done: list[int] = []
+    done: list[Making] = []
 
-    async def put(number: int) -> None:
-        await outbox.put(Ping(number))
-        done.append(number)
+    async def put(making: Making) -> None:
+        await outbox.put(making)
+        done.append(making)
 
     async with trio.open_nursery() as nursery:
         for number in range(3):
-            nursery.start_soon(put, number)
-        for count in range(1, 4):
+            nursery.start_soon(put, partial(manifest, number))
+        for count in range(3):
             await wait_all_tasks_blocked()
             assert len(done) == count
-            assert await outbox.take() == [Ping(done[count - 1])]
+            taken = await outbox.take()
+            assert taken is await outbox.take()
+            outbox.done()
+            await wait_all_tasks_blocked()
+            assert done[count] is taken
 
 
 async def test_who_takes_waits_for_something() -> None:
@@ -45,8 +62,9 @@ async def test_who_takes_waits_for_something() -> None:
         await outbox.take()
     assert patience.cancelled_caught
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(outbox.put, Ping(1))
-        assert await outbox.take() == [Ping(1)]
+        nursery.start_soon(outbox.put, nothing)
+        assert await outbox.take() is nothing
+        outbox.done()
 
 
 async def test_what_is_left_unread_is_bounded() -> None:
@@ -65,7 +83,8 @@ async def test_batches_are_bounded() -> None:
     message = HaveMap(TOPIC, 0, bytes(20_000))
     for _ in range(7):
         outbox.post(message)
-    assert [len(await outbox.take()) for _ in range(3)] == [3, 3, 1]
+    taken = [await outbox.take() for _ in range(3)]
+    assert [len(batch) for batch in taken if isinstance(batch, list)] == [3, 3, 1]
     assert 3 * weight(message) <= BATCH_BYTES
 
 

@@ -10,12 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.ids import NodeId
+from swarm.exchange.hearsay import (
+    MAX_CANDIDATES_OF_A_HOST,
+    MAX_HEARSAY_OF_A_PEER,
+    UNPROVEN_DIALS_A_SECOND,
+    UNPROVEN_DIALS_AT_ONCE,
+)
 from swarm.exchange.peers import (
     COURTESY_SECONDS,
     FORGET_AFTER_FAILURES,
     LASTING_SECONDS,
     MAX_CANDIDATES,
     MAX_RETRY_SECONDS,
+    REFUSED_RETRY_SECONDS,
     SIGHTING_RETRY_SECONDS,
     STAGGER_SECONDS,
     PeerTable,
@@ -28,6 +35,11 @@ SMALL, ME, LARGE = (NodeId(bytes([number]) * 32) for number in (1, 2, 3))
 
 def at(number: int) -> Address:
     return Address(f"10.0.{number // 256}.{number % 256}", 7677)
+
+
+def known(table: PeerTable) -> list[Address]:
+    """All addresses it remembers."""
+    return [candidate.address for candidate in table.candidates]
 
 
 @pytest.fixture
@@ -52,6 +64,19 @@ def test_addresses_of_a_node_are_tried_one_after_another(table: PeerTable) -> No
     table.link_up(LARGE, at(2), 10.4)
     assert table.dials(20) == []
     assert table.next_dial(20) == math.inf
+
+
+def test_who_was_refused_is_called_now_and_then_until_something_changes(table: PeerTable) -> None:
+    table.sighting(LARGE, [at(1)], "mdns", 0)
+    assert table.dials(0) == [at(1)]
+    table.reached(at(1), LARGE, 1)
+    table.refused(at(1), 1)
+    assert table.next_dial(1) == 1 + REFUSED_RETRY_SECONDS
+    table.sighting(LARGE, [at(1)], "mdns", 2)
+    assert table.next_dial(2) == 1 + REFUSED_RETRY_SECONDS
+    table.reconsider(3)
+    assert table.next_dial(3) == 4
+    table.refused(at(9), 3)  # forgotten meanwhile
 
 
 def test_failures_double_the_wait_up_to_a_limit(table: PeerTable) -> None:
@@ -165,6 +190,52 @@ def test_hearsay_pushes_nothing_out(table: PeerTable) -> None:
     assert table.addresses(LARGE) == []
     table.sighting(LARGE, [at(9999)], "mdns", 0)
     assert len(table.addresses(LARGE)) == 1
+
+
+def test_one_peer_fills_no_more_than_its_share(table: PeerTable) -> None:
+    table.sighting(None, [at(number) for number in range(2 * MAX_HEARSAY_OF_A_PEER)], "exchange", 0, LARGE)
+    assert len(known(table)) == MAX_HEARSAY_OF_A_PEER
+    table.sighting(None, [at(9999)], "exchange", 0, SMALL)
+    assert len(known(table)) == MAX_HEARSAY_OF_A_PEER + 1
+
+
+def test_the_ports_of_a_host_are_not_tried_one_by_one(table: PeerTable) -> None:
+    ports = [Address("10.0.0.1", port) for port in range(1, 1000)]
+    table.sighting(None, ports, "mdns", 0)
+    assert len(known(table)) == MAX_CANDIDATES_OF_A_HOST
+    table.sighting(None, ports[-2:], "static", 0)
+    assert len(known(table)) == MAX_CANDIDATES_OF_A_HOST + 2
+
+
+def test_what_is_forgotten_makes_room(table: PeerTable) -> None:
+    for round_of in range(3):
+        ports = [Address("10.0.0.1", 1 + port + 100 * round_of) for port in range(MAX_CANDIDATES_OF_A_HOST)]
+        table.sighting(LARGE, ports, "exchange", 0, SMALL)
+        assert known(table) == ports
+        table.vanished(LARGE)
+
+
+def test_strange_addresses_are_dialled_at_a_bounded_rate() -> None:
+    table = PeerTable(ME, max_links=1000)
+    table.sighting(None, [at(number) for number in range(400)], "mdns", 0)
+    table.sighting(None, [Address("10.9.9.9", 1)], "static", 0)
+    now, dialled = 1000.0, 0
+    first = table.dials(now)
+    assert Address("10.9.9.9", 1) in first
+    assert len(first) == UNPROVEN_DIALS_AT_ONCE + 1
+    while now < 1010:
+        now = table.next_dial(now)
+        dialled += len(table.dials(now))
+    assert dialled == pytest.approx(10 * UNPROVEN_DIALS_A_SECOND, abs=1)
+
+
+def test_where_a_node_was_met_there_is_no_hurry() -> None:
+    table = PeerTable(ME, max_links=1000)
+    table.sighting(LARGE, [at(1)], "mdns", 0)
+    assert table.dials(1) == [at(1)]
+    table.reached(at(1), LARGE, 1)
+    table.sighting(None, [at(number) for number in range(2, 400)], "mdns", 2)
+    assert len(table.dials(1000)) == UNPROVEN_DIALS_AT_ONCE + 1
 
 
 def test_how_a_peer_was_found(table: PeerTable) -> None:

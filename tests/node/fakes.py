@@ -54,9 +54,19 @@ STATUS: Status = {
     "version": "0.1.0",
     "uptime": 61.0,
     "listen": ["10.0.0.1:7677"],
-    "peers": [{"node": "node-1", "address": "10.0.0.2:7677", "via": "mdns", "sent": 1, "received": 2}],
+    "peers": [
+        {
+            "node": "node-1",
+            "address": "10.0.0.2:7677",
+            "via": "mdns",
+            "sent": 1,
+            "received": 2,
+            "standing": "open",
+        }
+    ],
     "snapshots": [],
     "store": {"bytes": 5, "quota": 0},
+    "site": None,
 }
 
 WHY: WhyReport = {
@@ -89,6 +99,7 @@ MODEL: ModelRow = {
     "bytes": 1000,
     "held": 500,
     "complete": False,
+    "private": False,
     "when": 1.0,
 }
 

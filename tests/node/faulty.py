@@ -12,9 +12,9 @@ from protocol.ids import ChunkDigest, SnapshotKey
 from protocol.manifest import Blob, Layout
 from protocol.messages import Claims, Ranges
 from swarm.errors import StoreError
-from swarm.exchange.interfaces import Catalog, Served
+from swarm.exchange.interfaces import Catalog, Reader, Served
 from swarm.sources import Source
-from swarm.store import Store, Vouched
+from swarm.store import ChunkReader, Store, Vouched
 from tests.node.lan import flipped
 
 
@@ -70,9 +70,14 @@ class Flipping:
     def claims(self, ranges: Ranges) -> Iterable[Claims]:
         return self._served.claims(ranges)
 
-    async def read(self, chunk: int, digest: ChunkDigest | None) -> Bytes | None:
-        data = await self._served.read(chunk, digest)
-        return flipped(data) if data else None
+    def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
+        reader = self._served.reader(chunk, digest)
+
+        def read(memory: memoryview) -> Bytes | None:
+            data = reader(memory) if reader else None
+            return flipped(data) if data else None
+
+        return ChunkReader(read, True)
 
 
 class Overheard:

@@ -24,13 +24,16 @@ from protocol.manifest import File
 from protocol.signing import Identity
 from swarm.exchange.exchange import Exchange
 from swarm.exchange.interfaces import Catalog, Network
+from swarm.node.site import SiteKeeper
 from swarm.node.transfers import Transfers
 from swarm.scheduler.neighbours import MAX_LINKS
+from swarm.sites.gate import SiteGate
 from swarm.sources import Source, SourceFailed
 from swarm.sources.address import Address
 from swarm.sources.interface import Deliver
 from swarm.sources.rate import RateLimiter
 from swarm.store import Store, open_store
+from swarm.transfer.ledger import Ledger
 from swarm.workers import InlineWorkers
 from tests.exchange.memory import MemoryNetwork
 from tests.exchange.nodes import PORT, Content, Seen, entropy, identity
@@ -114,7 +117,7 @@ class Line:
             if mirror is None or self.hub.down:
                 return
             data = await self.hub.send(mirror, chunk)
-            await deliver(Source("upstream", mirror), chunk, data)
+            await deliver(Source("upstream", mirror), [(chunk, data)])
 
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -147,6 +150,7 @@ class Node:
         wrap: Callable[[Transfers], Catalog],
         mirrors: Sequence[str] = (),
         max_links: int = MAX_LINKS,
+        gate: SiteGate | None = None,
     ) -> None:
         self.id = me.node_id
         self.source = Source("peer", to_text(me.node_id))
@@ -164,13 +168,17 @@ class Node:
             port=PORT,
             agent="test",
             entropy=entropy(seed),
+            workers=InlineWorkers(),
             upload=RateLimiter(int(upload), trio.current_time) if upload else None,
             max_links=max_links,
+            gate=gate,
         )
+        self.site = SiteKeeper(gate, self.exchange, me, InlineWorkers()) if gate else None
         self.finished_at = float("inf")
         self._scope = trio.CancelScope()
         self._gets: list[trio.CancelScope] = []
         self.notes: list[str] = []
+        self.ledger = Ledger()
 
     async def get(self, content: Content, *names: str, public: bool = True) -> None:
         """Have these files of the content committed, or all of them; Killed when the node is."""
@@ -193,6 +201,7 @@ class Node:
                 await transfer.want(files)
             finally:
                 self.notes += transfer.notes
+                self.ledger = transfer.ledger
         await self.store.mark_complete(content.snapshot.key, [file.path for file in files])
         self.finished_at = trio.current_time()
 
@@ -246,9 +255,10 @@ class Lan:
         upload: float | None = None,
         wrap: Callable[[Transfers], Catalog] = lambda transfers: transfers,
         mirrors: Sequence[str] = (),
+        gate: SiteGate | None = None,
     ) -> Node:
         """Switch a node on; its store is the one it had before, if it ran before."""
-        node: Node = await self._nursery.start(self._run, number, online, upload, wrap, mirrors)
+        node: Node = await self._nursery.start(self._run, number, online, upload, wrap, mirrors, gate)
         for other_number, other in self.nodes.items():
             node.exchange.sighting(Seen(other.id, (_address(other_number),), "mdns"))
             other.exchange.sighting(Seen(node.id, (_address(number),), "mdns"))
@@ -262,6 +272,7 @@ class Lan:
         upload: float | None,
         wrap: Callable[[Transfers], Catalog],
         mirrors: Sequence[str],
+        gate: SiteGate | None,
         *,
         task_status: trio.TaskStatus[Node],
     ) -> None:
@@ -277,9 +288,13 @@ class Lan:
                 wrap=wrap,
                 mirrors=mirrors,
                 max_links=self.max_links,
+                gate=gate,
             )
             stack.enter_context(node._scope)
             nursery = await stack.enter_async_context(trio.open_nursery())
+            if node.site is not None:
+                await node.site.begin()
+                nursery.start_soon(node.site.run)
             await nursery.start(node.exchange.run)
             node.transfers.start(nursery, node.exchange)
             task_status.started(node)

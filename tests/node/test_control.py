@@ -12,10 +12,11 @@ import trio
 import trio.testing
 
 from swarm.errors import NoSource, StoreError
-from swarm.node import control, wire
+from swarm.node import callers, control, wire
 from swarm.node.api import Report
+from swarm.node.callers import Caller
 from swarm.transfer.requests import GetRequest, GetResult, Progress
-from tests.node.fakes import PROGRESS, RESULT, STATUS, WHY, FakeNode, never
+from tests.node.fakes import MODEL, PROGRESS, RESULT, STATUS, WHY, FakeNode, never
 
 GET = {"call": "get", "hub": "hf", "repo": "ns/name"}
 
@@ -158,7 +159,7 @@ async def test_another_users_process_is_refused(tmp_path: Path, monkeypatch: pyt
     path = tmp_path / "control.sock"
     async with trio.open_nursery() as nursery:
         await nursery.start(control.serve, FakeNode(), path)
-        monkeypatch.setattr(control, "_may_call", _nobody_may)
+        monkeypatch.setattr(callers, "may_call", lambda caller, group: False)
         async with await trio.open_unix_socket(path) as stream:
             await stream.send_all(wire.encode({"call": "status"}))
             (answer,) = await lines(stream)
@@ -166,22 +167,20 @@ async def test_another_users_process_is_refused(tmp_path: Path, monkeypatch: pyt
     assert answer["error"]["exit_code"] == StoreError.exit_code
 
 
-async def _nobody_may(*_: object) -> bool:
-    return False
-
-
-@pytest.mark.parametrize(
-    ("uid", "gid", "groups", "may"),
-    [
-        (0, 999, [999], True),
-        (os.geteuid(), 999, [999], True),
-        (54321, 77, [77], True),
-        (54321, 999, [999, 77], True),
-        (54321, 999, [999], False),
-    ],
-)
-def test_who_may_call(uid: int, gid: int, groups: list[int], may: bool) -> None:
-    assert control.may_call(uid, gid, group=77, groups_of=lambda *_: groups) is may
+@pytest.mark.parametrize(("uid", "count"), [(os.geteuid(), 2), (54321, 1)])
+async def test_a_member_of_the_group_is_told_of_no_private_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: int, count: int
+) -> None:
+    node, path = FakeNode(), tmp_path / "control.sock"
+    node.models_held = [MODEL, {**MODEL, "repo": "ns/secret", "private": True}]
+    async with trio.open_nursery() as nursery:
+        await nursery.start(control.serve, node, path)
+        monkeypatch.setattr(callers, "caller_of", lambda connection: Caller(uid, os.getegid()))
+        async with await trio.open_unix_socket(path) as stream:
+            await stream.send_all(wire.encode({"call": "models"}))
+            (answer,) = await lines(stream)
+        nursery.cancel_scope.cancel()
+    assert len(answer["result"]) == count
 
 
 async def test_a_place_that_takes_no_socket(tmp_path: Path) -> None:

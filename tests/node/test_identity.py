@@ -1,4 +1,4 @@
-"""The node's keys on disk."""
+"""The node's secrets on disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from swarm.errors import StoreError
-from swarm.node import identity
+from swarm.node import identity, private
 
 
 def test_made_once_and_then_the_same(tmp_path: Path) -> None:
@@ -61,5 +61,23 @@ def test_a_leftover_of_a_crash_is_no_obstacle(tmp_path: Path, monkeypatch: pytes
 def test_two_that_start_at_once_agree(tmp_path: Path) -> None:
     path = tmp_path / "identity"
     first = identity.load(tmp_path)
-    identity._create(path)
+    private.create(path, "another")
     assert identity.load(tmp_path).node_id == first.node_id
+
+
+def test_the_token_of_the_local_listeners(tmp_path: Path) -> None:
+    token = identity.load_token(tmp_path)
+    assert identity.load_token(tmp_path) == token
+    assert (tmp_path / "local-token").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "local-token").chmod(0o640)
+    with pytest.raises(StoreError, match="can be read by others"):
+        identity.load_token(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "short\n"])
+def test_a_token_that_anyone_could_guess_is_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "local-token"
+    path.write_text(text)
+    path.chmod(0o600)
+    with pytest.raises(StoreError, match="is damaged"):
+        identity.load_token(tmp_path)

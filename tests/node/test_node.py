@@ -65,7 +65,9 @@ async def desk(root: Path, *sources: Repository, faults: Faults | None = None) -
     ):
         transfers = Transfers(store, ME, InlineWorkers(), lambda: 0.2)
         network = MemoryNetwork().host("10.0.0.1")
-        exchange = Exchange(ME, network, transfers, port=PORT, agent="test", entropy=entropy(1))
+        exchange = Exchange(
+            ME, network, transfers, port=PORT, agent="test", entropy=entropy(1), workers=InlineWorkers()
+        )
         await nursery.start(exchange.run)
         transfers.start(nursery, exchange)
         node = Node(

@@ -17,6 +17,7 @@ from swarm.exchange.exchange import Exchange
 from swarm.node import transfers as module
 from swarm.node.transfers import Transfers
 from swarm.store import Store, open_store
+from swarm.workers import InlineWorkers
 from tests.exchange.memory import MemoryNetwork
 from tests.exchange.nodes import PORT, Content, entropy
 from tests.node.lan import Hub, Line
@@ -45,7 +46,9 @@ async def house(root: Path) -> AsyncIterator[House]:
     async with open_store(root, workers) as store, trio.open_nursery() as nursery:
         transfers = Transfers(store, ME, workers, lambda: 0.0)
         network = MemoryNetwork().host("10.0.0.1")
-        exchange = Exchange(ME, network, transfers, port=PORT, agent="test", entropy=entropy(1))
+        exchange = Exchange(
+            ME, network, transfers, port=PORT, agent="test", entropy=entropy(1), workers=InlineWorkers()
+        )
         await nursery.start(exchange.run)
         transfers.start(nursery, exchange)
         yield House(store, transfers, workers)
@@ -125,7 +128,9 @@ async def test_what_was_fetched_goes_on_being_served(tmp_path: Path, autojump_cl
         served = await at.transfers.open(KEY)
         assert served is not None
         assert (served.have, served.wants, served.can_fetch) == (everything(3), False, False)
-        assert await served.read(0, CONTENT.digest(0)) == CONTENT.chunk(0)
+        reader = served.reader(0, CONTENT.digest(0))
+        assert reader is not None
+        assert reader(memoryview(bytearray(CONTENT.layout.length(0)))) == CONTENT.chunk(0)
         assert await at.transfers.lookup("hf", "model", "org/model", "main") == (KEY, SNAPSHOT.commit)
         at.transfers.forget(KEY)
         await at.store.remove("hf", "model", "org/model")

@@ -8,7 +8,7 @@ from protocol.limits import KIB
 from swarm.node.why import explain
 from swarm.scheduler.events import UPSTREAM
 from swarm.sources import Source
-from swarm.store import Incident, open_store
+from swarm.store import Incident, WholeBlob, open_store
 from swarm.workers import InlineWorkers
 from tests.exchange.nodes import Content
 from tests.transfer.parts import HUB, Kitchen, Order, vouch
@@ -24,7 +24,7 @@ async def test_by_file_and_in_all_with_what_went_wrong(tmp_path: Path) -> None:
         await kit.take(order, 0)
         await kit.take(Order(UPSTREAM), 1)
         blob = CONTENT.snapshot.files[1].blob
-        await store.put_whole([(blob, CONTENT.files[1], HUB)])
+        await store.put_whole([(WholeBlob(blob, CONTENT.files[1]), HUB)])
         await store.note(Incident(5.0, HUB, "sent wrong bytes", blob, 0))
         await store.note(Incident(6.0, HUB, "elsewhere", Content(9, seed=3).snapshot.files[0].blob, 0))
 

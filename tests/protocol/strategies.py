@@ -12,6 +12,7 @@ from protocol.ids import ChunkDigest, NodeId, SnapshotKey
 from protocol.limits import MAX_CHUNKS
 from protocol.messages import (
     Absent,
+    Belongs,
     BulkMessage,
     Cancel,
     Claims,
@@ -19,6 +20,7 @@ from protocol.messages import (
     Data,
     Fetching,
     Found,
+    Granted,
     Have,
     HaveMap,
     Join,
@@ -33,8 +35,11 @@ from protocol.messages import (
     Ping,
     Pong,
     Ranges,
+    Redeem,
     Refuse,
+    Renew,
     Request,
+    Revoked,
 )
 
 raw32 = st.binary(min_size=32, max_size=32)
@@ -89,6 +94,12 @@ control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
     st.builds(Fetching, topics, spans),
     st.builds(Lookup, numbers, names, names, names, names),
     st.builds(Found, numbers, st.none() | topics, names),
+    st.builds(Redeem, raw32, st.binary(min_size=64, max_size=64), names),
+    st.builds(Renew),
+    st.builds(Granted, st.binary(min_size=1, max_size=50), st.just("")),
+    st.builds(Granted, st.just(b""), names.filter(bool)),
+    st.builds(Belongs, st.binary(min_size=1, max_size=50)),
+    st.builds(Revoked, st.binary(min_size=1, max_size=50)),
 )
 
 

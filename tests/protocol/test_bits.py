@@ -26,6 +26,11 @@ def test_members_from_a_place_on_wrap_round(chosen: set[int], start: int) -> Non
     assert list(bits_of.members(bits_of.from_members(chosen), start)) == expected
 
 
+@given(numbers)
+def test_descending_is_the_other_way_round(chosen: set[int]) -> None:
+    assert list(bits_of.descending(bits_of.from_members(chosen))) == sorted(chosen, reverse=True)
+
+
 @given(spans)
 def test_ranges_are_the_union_of_their_spans(ranges: list[tuple[int, int]]) -> None:
     expected = {number for first, count in ranges for number in range(first, first + count)}

@@ -33,10 +33,12 @@ from protocol.messages import (
     BulkMessage,
     ControlMessage,
     Data,
+    Granted,
     Have,
     NeedManifest,
     Ping,
     Pong,
+    Renew,
     Request,
     encode_message,
 )
@@ -106,7 +108,7 @@ def test_byte_by_byte() -> None:
     ):
         for byte in sender.data_to_send():
             events[name] += receiver.feed(bytes([byte]))
-    for byte in alice.seal(Ping(1)) + alice.seal(Ping(2)):
+    for byte in bytes(alice.seal(Ping(1))) + bytes(alice.seal(Ping(2))):
         events["bob"] += bob.feed(bytes([byte]))
     assert [type(event) for event in events["alice"]] == [HandshakeDone]
     assert [type(event) for event in events["bob"]] == [HandshakeDone, Received, Received]
@@ -157,7 +159,7 @@ def test_a_dead_connection_stays_dead() -> None:
 def test_receiving_into_the_buffer() -> None:
     alice, bob = connected("bulk")
     message = Data(TOPIC, ((1, 0, MAX_DATA_PAYLOAD),), b"x" * MAX_DATA_PAYLOAD)
-    stream = memoryview(alice.seal(message) + alice.seal(message))
+    stream = memoryview(bytes(alice.seal(message)) + bytes(alice.seal(message)))
     events, reads = [], 0
     while stream:
         space = bob.buffer()
@@ -187,7 +189,16 @@ def test_two_messages_in_a_row_have_different_bytes() -> None:
     assert alice.seal(Ping(1)) != alice.seal(Ping(1))
 
 
-@pytest.mark.parametrize(("kind", "message"), [("control", NeedManifest(TOPIC)), ("bulk", Ping(1))])
+def test_an_admission_connection_carries_control_messages() -> None:
+    alice, bob = connected("admission")
+    assert messages(bob.feed(alice.seal(Renew()))) == [Renew()]
+    assert messages(alice.feed(bob.seal(Granted(b"", "stranger")))) == [Granted(b"", "stranger")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [("control", NeedManifest(TOPIC)), ("admission", NeedManifest(TOPIC)), ("bulk", Ping(1))],
+)
 def test_sealing_a_message_of_the_other_kind(kind: Kind, message: ControlMessage | BulkMessage) -> None:
     alice, _ = connected(kind)
     with pytest.raises(TypeError):
@@ -368,4 +379,4 @@ def test_requests_and_data_share_a_bulk_connection() -> None:
     request = Request(TOPIC, ((1, None),))
     data = Data(TOPIC, ((1, 0, 3),), b"abc")
     assert messages(bob.feed(alice.seal(request))) == [request]
-    assert messages(alice.feed(bob.seal(data) + bob.seal(request))) == [data, request]
+    assert messages(alice.feed(bytes(bob.seal(data)) + bytes(bob.seal(request)))) == [data, request]

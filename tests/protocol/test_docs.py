@@ -10,7 +10,16 @@ import pytest
 from protocol import limits
 from protocol.announce import SERVICE_TYPE
 from protocol.handshake import PROLOGUE
+from protocol.invitation import (
+    GRANT_PREFIX,
+    INVITATION_DOMAIN,
+    INVITED_PREFIX,
+    REQUEST_DOMAIN,
+    REQUEST_PREFIX,
+)
+from protocol.membership import CERTIFICATE_DOMAIN, CLOCK_TOLERANCE, Rights
 from protocol.messages import BULK, CONTROL, Checked
+from protocol.revocation import REVOCATION_DOMAIN
 from protocol.signing import CLAIMS_DOMAIN, STATIC_KEY_DOMAIN
 from protocol.state import State
 
@@ -49,9 +58,31 @@ def test_every_limit_with_its_value() -> None:
     assert documented == constants
 
 
+DOMAINS = [
+    CLAIMS_DOMAIN,
+    STATIC_KEY_DOMAIN,
+    CERTIFICATE_DOMAIN,
+    INVITATION_DOMAIN,
+    REQUEST_DOMAIN,
+    REVOCATION_DOMAIN,
+]
+
+
+@pytest.mark.parametrize("rights", [Rights.MEMBER, Rights.ISSUER, Rights.FOUNDER])
+def test_every_kind_of_rights(rights: Rights) -> None:
+    assert [str(int(rights)), rights.name] in [row[:2] for row in ROWS]
+
+
 @pytest.mark.parametrize(
     "text",
-    [SERVICE_TYPE, PROLOGUE.decode(), CLAIMS_DOMAIN.decode(), STATIC_KEY_DOMAIN.decode(), *State.__members__],
+    [
+        SERVICE_TYPE,
+        PROLOGUE.decode(),
+        *(domain.decode() for domain in DOMAINS),
+        *(f"`{prefix}`" for prefix in (INVITED_PREFIX, REQUEST_PREFIX, GRANT_PREFIX)),
+        f"{CLOCK_TOLERANCE} (CLOCK_TOLERANCE)",
+        *State.__members__,
+    ],
 )
 def test_every_fixed_text(text: str) -> None:
     assert text in TEXT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -25,6 +26,7 @@ from protocol.manifest import (
     check_paths,
     decode_snapshot,
 )
+from protocol.messages import BadMessage, ManifestPart
 from tests.protocol.strategies import values
 
 
@@ -207,6 +209,28 @@ def test_a_manifest_has_a_length(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("protocol.manifest.MAX_MANIFEST", len(SNAPSHOT.encoded) - 1)
     with pytest.raises(BadManifest, match="at most"):
         decode_snapshot(SNAPSHOT.encoded)
+
+
+def test_ten_million_files_cannot_even_be_said() -> None:
+    """A row takes 34 bytes at least, so there is no room for them within the limit that holds on the wire."""
+    shortest = len(codec.encode(["", "git-sha1", bytes(20), 0]))
+    assert limits.MAX_MANIFEST // shortest < 10_000_000
+    with pytest.raises(BadMessage):
+        ManifestPart(SNAPSHOT.key, 0, limits.MAX_MANIFEST + 1, b"x")
+
+
+@pytest.mark.parametrize("rows", [b"", codec.encode(ROWS[0]) * 1000], ids=["none there", "a thousand there"])
+def test_a_list_that_claims_ten_million_files_costs_nothing(rows: bytes) -> None:
+    head = b"\x95" + b"".join(map(codec.encode, ["hf", "model", "a/b", "c" * 40]))
+    bomb = head + b"\xdd" + (10_000_000).to_bytes(4, "big") + rows
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadEncoding):
+            decode_snapshot(bomb)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * len(bomb) + 64 * KIB
 
 
 @pytest.mark.parametrize(

@@ -1,41 +1,29 @@
-"""A simulated LAN on which nodes run the real Scheduler: discrete events, exact times, one seed.
+"""Nodes that run the real Scheduler on a simulated LAN: discrete events, exact times, one seed.
 
-What is modelled: every host sends at most `up` and receives at most `down` bytes per second; its uplink is
-shared piece by piece, in turn, among the flows that have something to send and whose receiver has room
-(so a slow receiver holds up nobody else); messages take `latency` and stay in order. The hub is a host
-that only sends. A node's adapter does what swarm/transfer and swarm/exchange do: turns commands into
-messages, tells everybody of stored chunks, gathered as swarm/transfer/news has it, attests what came from
-upstream, answers questions for digests.
-What is not: loss and retransmission, processor time, disks.
+A node's adapter does what swarm/transfer and swarm/exchange do: turns commands into messages, tells everybody
+of stored chunks (gathered for `gather` seconds), attests what came from upstream, answers questions for
+digests. Messages take the latency of the LAN and stay in order; bytes travel as `network` describes. The hub
+is a host that only sends.
 """
 
 from __future__ import annotations
 
-import heapq
-import random
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 
 from protocol.bits import from_members, members, minus, single
 from protocol.ids import NodeId, SnapshotKey
-from protocol.limits import KIB
 from protocol.manifest import Blob, Layout
 from swarm.scheduler import events as ev
 from swarm.scheduler.events import UPSTREAM
 from swarm.scheduler.scheduler import Scheduler
-from swarm.transfer.news import pause
+from tests.scheduler.network import MBIT, PIECE, Clock, Cores, Costs, Flow, Host, Piece, Processor, seeded
 
-PIECE = 64 * KIB
-"""Bytes sent at a time by one flow before the next flow's turn."""
+__all__ = ["MBIT", "TOPIC", "Node", "World", "layout", "missing_of", "relayed"]
 
-IN_FLIGHT = 4 * PIECE
-"""Bytes a flow may have sent that the receiver's link has not taken yet."""
-
-MBIT = 1_000_000 / 8
-"""Bytes per second of one megabit per second."""
+FREE = Costs()
+"""Work that takes no time."""
 
 TOPIC = SnapshotKey(bytes(32))
 
@@ -45,31 +33,12 @@ def layout(*sizes: int) -> Layout:
     return Layout(Blob("sha256", number.to_bytes(32, "big"), size) for number, size in enumerate(sizes))
 
 
-@dataclass
-class Host:
-    """A machine's two directions; `sending` are its flows in the order of their turns."""
+class World(Clock):
+    """The nodes and the hub. `upstream_rate` is shared by all nodes, as one line to the internet.
 
-    up: float
-    down: float
-    sending: deque[Flow] = field(default_factory=deque)
-    busy: bool = False
-    down_free_at: float = 0.0
-
-
-@dataclass(eq=False)
-class Flow:
-    """Chunks queued from one host for one order's node: (order, chunk, bytes left)."""
-
-    sender: Host
-    node: Node
-    source: NodeId
-    queue: deque[list[int]] = field(default_factory=deque)
-    in_flight: int = 0
-    open: bool = True
-
-
-class World:
-    """The event queue and the hosts. `upstream_rate` is shared by all nodes, as one line to the internet."""
+    costs, cores: of the nodes' work, and how many cores they share (None: one each). gather: seconds for
+    which a node gathers news of its chunks. pieces: one of these is drawn for each flow, its share of a link.
+    """
 
     def __init__(
         self,
@@ -77,42 +46,30 @@ class World:
         *,
         upstream_rate: float,
         seed: int = 0,
-        latency: float = 0.001,
-        pause: Callable[[float, int, int], float] = pause,
+        costs: Costs = FREE,
+        cores: int | None = None,
+        gather: float = 0.0,
+        pieces: tuple[int, ...] = (PIECE,),
     ) -> None:
+        super().__init__()
         self.lengths = lengths
-        self.pause = pause
-        self.now = 0.0
-        self.random = random.Random(seed)
-        self.latency = latency
-        self.hub = Host(upstream_rate, upstream_rate)
-        self.hub_latency = 0.02
+        self.random = seeded(seed)
+        self.costs = costs
+        self.cores = None if cores is None else Cores(cores)
+        self.gather = gather
+        self.pieces = pieces
+        self.latency = 0.001
+        self.hub = Host(upstream_rate, upstream_rate, Processor(self), latency=0.02)
         self.nodes: dict[NodeId, Node] = {}
         self.upstream_bytes = 0
+        self.messages = 0
         self.steady: Node | None = None
-        self._queue: list[tuple[float, int, Callable[[], None]]] = []
-        self._numbers = count()
-
-    def at(self, time: float, action: Callable[[], None]) -> None:
-        heapq.heappush(self._queue, (time, next(self._numbers), action))
-
-    def after(self, seconds: float, action: Callable[[], None]) -> None:
-        self.at(self.now + seconds, action)
 
     def add(self, number: int, **options: object) -> Node:
         """A node; it does nothing until `start`."""
         node = Node(self, NodeId(bytes([number % 251 * 97 % 256]) + number.to_bytes(31, "big")), **options)  # type: ignore[arg-type]
         self.nodes[node.id] = node
         return node
-
-    def run(self, until: Callable[[], bool], limit: float = 600.0) -> float:
-        """Go on until the condition holds; its time. AssertionError after `limit` s or if all is quiet."""
-        while not until():
-            assert self._queue, "nothing will ever happen again"
-            self.now, _, action = heapq.heappop(self._queue)
-            assert self.now < limit, self.report()
-            action()
-        return self.now
 
     def run_to_end(self, limit: float = 600.0) -> float:
         """Until every node that wants something and lives has all of it."""
@@ -121,69 +78,12 @@ class World:
         )
 
     def report(self) -> str:
-        lines = [f"at {self.now:.2f}s"]
+        lines = [super().report()]
         for node in self.nodes.values():
             lines.append(
                 f"{node} missing {node.scheduler.missing.bit_count()} origin {node.scheduler.is_origin}"
             )
         return "\n".join(lines)
-
-    # --- bytes ----------------------------------------------------------------------------------
-
-    def enqueue(self, flow: Flow, order: int, chunk: int) -> None:
-        flow.queue.append([order, chunk, self.lengths.length(chunk)])
-        if flow not in flow.sender.sending:
-            flow.sender.sending.append(flow)
-        self._pump(flow.sender)
-
-    def _pump(self, host: Host) -> None:
-        """Send the next piece of the next flow that may send."""
-        if host.busy:
-            return
-        for _ in range(len(host.sending)):
-            flow = host.sending.popleft()
-            if not flow.queue or not flow.open:
-                continue
-            host.sending.append(flow)
-            if flow.in_flight < IN_FLIGHT:
-                self._send_piece(host, flow)
-                return
-
-    def _send_piece(self, host: Host, flow: Flow) -> None:
-        order, chunk, left = flow.queue[0]
-        size = min(PIECE, left)
-        flow.in_flight += size
-        flow.queue[0][2] -= size
-        last = flow.queue[0][2] == 0
-        if last:
-            flow.queue.popleft()
-        host.busy = True
-        sent_at = self.now + size / host.up
-        latency = self.hub_latency if host is self.hub else self.latency
-        self.at(sent_at, lambda: self._sent(host))
-        self.at(sent_at + latency, lambda: self._reached(flow, order, chunk, size, last))
-
-    def _sent(self, host: Host) -> None:
-        host.busy = False
-        self._pump(host)
-
-    def _reached(self, flow: Flow, order: int, chunk: int, size: int, last: bool) -> None:
-        """The last byte of a piece is at the receiver's link, which may be busy with others."""
-        receiver = flow.node.host
-        took = size / receiver.down
-        receiver.down_free_at = max(self.now, receiver.down_free_at + took)
-        self.at(receiver.down_free_at, lambda: self._taken(flow, order, chunk, size, last))
-
-    def _taken(self, flow: Flow, order: int, chunk: int, size: int, last: bool) -> None:
-        flow.in_flight -= size
-        if flow.source == UPSTREAM:
-            self.upstream_bytes += size
-            flow.node.upstream_bytes += size
-        if flow.open and flow.node.alive:
-            flow.node.received += size
-            if last:
-                flow.node.arrived(flow.source, order, chunk)
-        self._pump(flow.sender)
 
 
 class Node:
@@ -206,7 +106,7 @@ class Node:
         total = world.lengths.total
         self.world = world
         self.id = node_id
-        self.host = Host(up, down or up)
+        self.host = Host(up, down or up, Processor(world, world.cores))
         self.have = have
         self.wanted = (1 << total) - 1 if wanted is None else wanted
         self.can_fetch = can_fetch
@@ -222,16 +122,12 @@ class Node:
         self.flows: dict[NodeId, Flow] = {}
         self.orders: dict[int, NodeId] = {}
         self.served: Counter[int] = Counter()
+        self.fresh = 0
         self.received = 0
         self.upstream_bytes = 0
         self.upstream_dead = False
         self.scheduler: Scheduler
         self._wake = 0
-        self._fresh = 0
-        self._attested = 0
-        self._gathering = False
-        self._told = 0
-        self._since: float | None = None
 
     def __str__(self) -> str:
         return f"node {self.id[-1]}"
@@ -254,9 +150,14 @@ class Node:
             return
         for one, two in ((self, other), (other, self)):
             one.links.add(two.id)
-            one.flows[two.id] = Flow(two.host, one, two.id)
+            one.flows[two.id] = one.flow(two.host, two.id)
             one.tell(two, ev.PeerJoined(one.id, bool(one.scheduler.missing), one.can_fetch))
             one.tell(two, ev.PeerHas(one.id, one.claimed))
+
+    def flow(self, sender: Host, source: NodeId) -> Flow:
+        """Bytes from this sender to this node."""
+        piece = self.world.random.choice(self.world.pieces)
+        return Flow(self.world, self.world.costs, sender, self.host, partial(self.take, source), piece)
 
     @property
     def claimed(self) -> int:
@@ -282,6 +183,11 @@ class Node:
         """Everything that this node sends from now on is lost, and nobody is told."""
         self.mute = True
 
+    def stop(self) -> None:
+        """The process does nothing any more; its links stay."""
+        self.host.processor.stop()
+        self.mute = True
+
     def break_upstream(self) -> None:
         """What is under way from the hub stops, and nothing more will come."""
         self.upstream_dead = True
@@ -303,18 +209,33 @@ class Node:
     def upstream_flow(self, order: int) -> Flow:
         """The flow that carries this order from the hub."""
         key = NodeId(b"order" + order.to_bytes(8, "big"))
-        return self.flows.setdefault(key, Flow(self.world.hub, self, UPSTREAM))
+        if key not in self.flows:
+            self.flows[key] = self.flow(self.world.hub, UPSTREAM)
+        return self.flows[key]
 
-    def tell(self, other: Node, event: ev.Event, extra: float = 0.0) -> None:
-        """A control message: what the other node's scheduler will hear."""
+    def send(self, other: Node, heard: Callable[[], None]) -> None:
+        """A message to another node: work to send it, its way, and work to hear it."""
+        cost = self.world.costs.message
 
         def deliver() -> None:
-            if other.alive and self.id in other.links and not self.mute:
+            if other.alive and not self.mute:
+                other.host.processor.do(cost, heard)
+
+        self.world.messages += 1
+        self.host.processor.do(cost, lambda: self.world.after(self.world.latency, deliver))
+
+    def tell(self, other: Node, event: ev.Event) -> None:
+        """A control message: what the other node's scheduler will hear."""
+
+        def heard() -> None:
+            if self.id in other.links:
                 other.step(event)
 
-        self.world.after(self.world.latency + extra, deliver)
+        self.send(other, heard)
 
     def tell_all(self, event: ev.Event) -> None:
+        if self.fresh:
+            self.flush()
         for other in sorted(self.links):
             self.tell(self.world.nodes[other], event)
 
@@ -343,7 +264,6 @@ class Node:
                 self.wake(time)
             case ev.Complete():
                 self.done, self.done_at = True, self.world.now
-                self.flush()
                 self.tell_all(ev.PeerJoined(self.id, False, self.can_fetch))
             case ev.Stuck():
                 self.stuck = True
@@ -362,7 +282,12 @@ class Node:
         self._wake += 1
         number = self._wake
         assert time >= self.world.now, "woken in the past"
-        self.world.at(time, lambda: self.step(ev.Tick()) if number == self._wake else None)
+
+        def tick() -> None:
+            if number == self._wake:
+                self.step(ev.Tick())
+
+        self.world.at(time, lambda: self.host.processor.do(0.0, tick))
 
     def fetch(self, order: int, source: NodeId, chunks: tuple[int, ...]) -> None:
         assert 0 < len(chunks) <= 512
@@ -374,32 +299,35 @@ class Node:
                 self.world.after(0.05, lambda: self.step(ev.OrderFailed(order, source, bits, True)))
                 return
             flow = self.upstream_flow(order)
-            self.world.after(self.world.hub_latency, lambda: self.queue(flow, order, chunks))
+            self.world.after(self.world.hub.latency, lambda: self.flow_all(flow, order, chunks))
             return
+        sender = self.world.nodes[source]
         flow = self.flows[source]
-        self.world.after(self.world.latency, lambda: self.queue(flow, order, chunks))
+        self.send(sender, lambda: sender.serve(self, flow, order, chunks))
 
-    def queue(self, flow: Flow, order: int, chunks: tuple[int, ...]) -> None:
-        """The sender has the request."""
-        if not flow.open:
-            return
-        sender = self.world.nodes.get(flow.source)
-        if sender is not None and (not sender.alive or sender.mute):
+    def flow_all(self, flow: Flow, order: int, chunks: tuple[int, ...]) -> None:
+        """The hub has the request."""
+        for chunk in chunks:
+            flow.send(order, chunk, self.world.lengths.length(chunk))
+
+    def serve(self, asking: Node, flow: Flow, order: int, chunks: tuple[int, ...]) -> None:
+        """This node was asked for chunks."""
+        if not flow.open or self.mute:
             return
         refused = 0
         for chunk in chunks:
-            if self.orders.get(order) is None:
-                return
-            if sender is not None and not sender.claimed >> chunk & 1:
+            if self.claimed >> chunk & 1:
+                self.served[chunk] += 1
+                flow.send(order, chunk, self.world.lengths.length(chunk))
+            else:
                 refused |= single(chunk)
-                continue
-            if sender is not None:
-                sender.served[chunk] += 1
-            self.world.enqueue(flow, order, chunk)
         if refused:
-            self.world.after(
-                self.world.latency, lambda: self.step(ev.OrderFailed(order, flow.source, refused, False))
-            )
+            self.refuse(asking, flow, order, refused)
+
+    def refuse(self, asking: Node, flow: Flow, order: int, bits: int) -> None:
+        """Say that these will not come."""
+        failed = ev.OrderFailed(order, self.id, bits, False)
+        self.send(asking, lambda: asking.step(failed) if flow.open else None)
 
     def cancel(self, order: int, bits: int) -> None:
         source = self.orders[order]
@@ -416,15 +344,18 @@ class Node:
                 or (place == 0 and item[2] < self.world.lengths.length(item[1]))
             )
 
-        self.world.after(self.world.latency, dequeue)
+        if source == UPSTREAM:
+            self.world.after(self.world.hub.latency, dequeue)
+        else:
+            self.send(self.world.nodes[source], dequeue)
 
     def ask(self, peer: Node, bits: int) -> None:
         def answer() -> None:
             if peer.alive and not peer.mute:
                 known = bits & (peer.claimed if peer.liar else peer.known)
-                self.world.after(self.world.latency, lambda: self.learn(known))
+                peer.send(self, lambda: self.learn(known))
 
-        self.world.after(self.world.latency, answer)
+        self.send(peer, answer)
 
     def attest(self, peer: Node, bits: int) -> None:
         """The peer hears the digests of what came from upstream."""
@@ -437,6 +368,16 @@ class Node:
             self.step(ev.Vouched(bits))
 
     # --- what arrives ---------------------------------------------------------------------------
+
+    def take(self, source: NodeId, piece: Piece, wanted: bool) -> None:
+        """Some bytes came. wanted: the flow is still open."""
+        if source == UPSTREAM:
+            self.world.upstream_bytes += piece.size
+            self.upstream_bytes += piece.size
+        if self.alive and wanted:
+            self.received += piece.size
+            if piece.last:
+                self.arrived(source, piece.order, piece.chunk)
 
     def arrived(self, source: NodeId, order: int, chunk: int) -> None:
         if self.have >> chunk & 1:
@@ -452,30 +393,17 @@ class Node:
         self.have |= single(chunk)
         if source == UPSTREAM:
             self.learn(single(chunk))
-            self._attested |= single(chunk)
-        self._fresh |= single(chunk)
-        if not self._gathering:
-            self.say_gathered()
+            for other in sorted(self.links):
+                peer = self.world.nodes[other]
+                self.send(peer, partial(self.attest, peer, single(chunk)))
+        if not self.fresh:
+            self.world.after(self.world.gather, lambda: self.host.processor.do(0.0, self.flush))
+        self.fresh |= single(chunk)
         self.step(ev.Stored(chunk, source))
 
-    def say_gathered(self) -> None:
-        """Tell everybody what was stored since the last time; what follows is gathered for a while."""
-        self._gathering = bool(self._fresh and self.alive)
-        if not self._gathering:
-            return
-        self.flush()
-        now, missing = self.world.now, self.scheduler.missing.bit_count()
-        self._since = now if self._since is None else self._since
-        self.world.after(self.world.pause(now - self._since, self._told, missing), self.say_gathered)
-
     def flush(self) -> None:
-        """Tell everybody what was stored since the last time: first the digests of it that are news."""
-        attested, self._attested = self._attested, 0
-        fresh, self._fresh = self._fresh, 0
-        self._told += fresh.bit_count()
-        if attested:
-            for other in sorted(self.links):
-                self.world.after(self.world.latency, partial(self.attest, self.world.nodes[other], attested))
+        """Tell everybody of the chunks stored since the last time."""
+        fresh, self.fresh = self.fresh, 0
         if fresh:
             self.tell_all(ev.PeerHas(self.id, fresh))
 

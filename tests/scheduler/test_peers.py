@@ -101,7 +101,7 @@ def test_what_a_peer_says_anew_that_it_has_is_refused_no_more() -> None:
 
 changes = st.lists(
     st.tuples(
-        st.sampled_from(["gained", "lost", "refused", "distrust", "remove"]),
+        st.sampled_from(["gained", "lost", "refused", "forgive", "distrust", "remove"]),
         st.sampled_from(NODES),
         st.integers(0, 255),
         st.floats(0, 200),
@@ -122,6 +122,8 @@ def test_levels_kept_up_to_date_equal_levels_counted_anew(todo: list[tuple[str, 
                 peers.lost(peers.add(node), bits)
             case "refused":
                 peers.refused(peers.add(node), bits, now)
+            case "forgive":
+                peers.forgive(bits)
             case "distrust":
                 peers.distrust(peers.add(node), now)
             case _:
@@ -131,3 +133,15 @@ def test_levels_kept_up_to_date_equal_levels_counted_anew(todo: list[tuple[str, 
                 holders = sum(peer.offers >> chunk & 1 for peer in peers)
                 assert (peers.held[level] >> chunk & 1) == (holders > level)
         assert all(peer.offers & ~peer.has == 0 for peer in peers)
+
+
+def test_who_refused_what_is_asked_for_otherwise_now_may_have_it() -> None:
+    peers = Peers()
+    peer = peers.add(NODES[0])
+    peers.gained(peer, 0b111)
+    peers.refused(peer, 0b011, 0.0)
+    peers.wake(4.0)
+    assert peer.offers == 0b100
+    peers.forgive(0b001)
+    assert peer.offers == 0b101
+    assert peers.held[0] == 0b101

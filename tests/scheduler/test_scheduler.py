@@ -343,6 +343,24 @@ def test_the_slice_of_a_relay_that_takes_nothing_is_open_after_its_grace() -> No
     assert set(bench.fetches()[C]) <= slices(bench, ME, A)[A]
 
 
+def test_who_is_done_with_its_own_slice_helps_a_slower_relay_from_the_far_end() -> None:
+    bench = Bench(80 * CHUNK)
+    slower = NodeId(bytes([0xFF]) * 32)
+    bench.tell(PeerJoined(slower, True, False))
+    bench.seed(A)
+    own = list(range(0, 80, 2))
+    ordered: list[int] = []
+    for chunk in own:
+        ordered += bench.fetches().get(A, [])
+        bench.now += 0.05
+        bench.tell(Stored(chunk, A))
+        if chunk % 8 == 0:
+            bench.tell(PeerHas(slower, 1 << chunk // 4 + 1))
+    ordered += bench.fetches().get(A, [])
+    assert ordered[: len(own)] == own
+    assert ordered[len(own) : len(own) + 2] == [79, 77]
+
+
 def test_the_slice_of_a_relay_that_left_is_open_at_once() -> None:
     bench = Bench(2 * CHUNK)
     bench.tell(PeerJoined(A, True, True))

@@ -7,12 +7,15 @@ from collections.abc import Callable
 import pytest
 
 from protocol.bits import everything
+from protocol.limits import KIB
+from tests.scheduler.network import Costs
 from tests.scheduler.simulator import MBIT, Node, World, layout, relayed
 
 SIZE = 90_000_000
 UPSTREAM = 50 * MBIT
 LAN = 200 * MBIT
 BOUND = SIZE / UPSTREAM
+FAN_SIZE = 512 << 20
 
 
 def cold_start(
@@ -65,6 +68,37 @@ def test_one_seed_eight_nodes() -> None:
     assert last <= 1.08 * size / LAN
     assert world.upstream_bytes == 0
     assert relayed(seed) <= 1.08
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_fan_out_of_nodes_with_work_to_do_over_uneven_flows(seed: int) -> None:
+    """The seed's upload is the bound: little of it may go into what left it before."""
+    world = fan_out(8, LAN, seed)
+    last = world.run_to_end()
+    assert last <= 1.035 * FAN_SIZE / LAN
+    assert relayed(seed_of(world)) <= 1.03
+
+
+def fan_out(nodes: int, rate: float, seed: int) -> World:
+    """One node has it, so many want it. The four cores of one machine do the work of all."""
+    world = World(
+        layout(FAN_SIZE),
+        upstream_rate=UPSTREAM,
+        seed=seed,
+        costs=Costs(send=3e-9, receive=3e-9, message=2e-4),
+        cores=4,
+        gather=0.05,
+        pieces=(64 * KIB, 52 * KIB, 40 * KIB),
+    )
+    world.add(100, up=rate, have=everything(world.lengths.total), wanted=0).start()
+    for number in range(nodes):
+        world.at(world.random.uniform(0, 0.05), world.add(number + 1, up=rate).start)
+    world.run(lambda: all(node.alive for node in world.nodes.values()))
+    return world
+
+
+def seed_of(world: World) -> Node:
+    return next(node for node in world.nodes.values() if not node.wanted)
 
 
 def test_two_nodes_are_not_delayed() -> None:

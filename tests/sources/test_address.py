@@ -69,6 +69,8 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ("169.254.1.1", True),
         ("127.9.9.9", True),
         ("100.64.0.1", False),
+        ("203.0.113.1", False),
+        ("2001:db8::1", False),
         ("8.8.8.8", False),
         ("0.0.0.0", False),
         ("::", False),

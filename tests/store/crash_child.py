@@ -18,7 +18,7 @@ from typing import Any
 
 import trio
 
-from swarm.store import Store, open_store
+from swarm.store import Store, WholeBlob, open_store
 from swarm.store.schema import Database
 from swarm.workers import ThreadWorkers
 from tests.store.samples import HUB, PEER, VOUCHER, Sample, sample, snapshot_of
@@ -95,7 +95,7 @@ async def fetch(store: Store, number: int, random: Random) -> None:
 
 
 async def fetch_small(store: Store, small: list[Sample]) -> None:
-    await store.put_whole([(content.blob, content.data, HUB) for content in small])
+    await store.put_whole([(WholeBlob(content.blob, content.data), HUB) for content in small])
     for content in small:
         say("whole", SMALL.index(content))
 

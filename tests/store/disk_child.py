@@ -17,7 +17,7 @@ import trio
 
 from protocol.limits import MIB
 from swarm.errors import StoreError
-from swarm.store import Store, open_store
+from swarm.store import Store, WholeBlob, open_store
 from swarm.store.room import RESERVE
 from swarm.workers import InlineWorkers
 from tests.store.samples import HUB, Sample, sample, snapshot_of
@@ -62,7 +62,7 @@ async def full(root: Path) -> None:
         before = await store.free()
         assert await store.remove("hf", "model", "org/first") == FIRST.blob.size
         assert await store.free() >= before + FIRST.blob.size
-        await store.put_whole([(SMALL.blob, SMALL.data, HUB)])
+        await store.put_whole([(WholeBlob(SMALL.blob, SMALL.data), HUB)])
 
 
 async def filled_by_others(root: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from protocol.chunks import Chunk
 from protocol.manifest import Blob
 from swarm.errors import StoreError
+from swarm.store import WholeBlob
 from swarm.store.catalog import Catalog
 from swarm.store.content import Content
 from swarm.store.layout import StoreLayout
@@ -76,7 +77,7 @@ class StoreMachine(RuleBasedStateMachine):
     def put_whole(self, content: Sample) -> None:
         if content.blob.chunk_count > 1:
             return
-        self.content.put_whole([(content.blob, content.data, PEER)])
+        self.content.put_whole([(WholeBlob(content.blob, content.data), PEER)])
         self.complete.add(content.blob)
 
     @rule(content=large, index=indexes)

@@ -8,8 +8,10 @@ import pytest
 
 from protocol.chunks import Chunk
 from swarm.store.descriptors import Descriptors
+from swarm.store.direct import Direct
 from swarm.store.layout import StoreLayout
 from swarm.store.partial import Partial
+from swarm.store.recent import Recent
 from tests.store.samples import HUB, PEER, VOUCHER, sample
 
 BIG = sample(900_000)
@@ -23,7 +25,7 @@ def layout(tmp_path: Path) -> StoreLayout:
 
 
 def opened(layout: StoreLayout) -> Partial:
-    partial = Partial(BIG.blob, layout, Descriptors())
+    partial = Partial(BIG.blob, layout, Descriptors(), Direct(allowed=False), Recent(0))
     partial.load()
     return partial
 
@@ -82,18 +84,19 @@ def test_a_chunk_replaced_while_it_is_read_is_not_given_out(
 ) -> None:
     partial = opened(layout)
     partial.put(0, Chunk.named(bytes(BIG.blob.span(0)[1])), PEER, None)
-    pread = os.pread
+    preadv = os.preadv
 
-    def replaced_meanwhile(fd: int, length: int, offset: int) -> bytes:
-        data = pread(fd, length, offset)
-        monkeypatch.setattr(os, "pread", pread)
+    def replaced_meanwhile(fd: int, buffers: list[memoryview], offset: int) -> int:
+        count = preadv(fd, buffers, offset)
+        monkeypatch.setattr(os, "preadv", preadv)
         partial.discard([0])
         partial.put(0, BIG.chunk(0), HUB, None)
-        return data
+        return count
 
-    monkeypatch.setattr(os, "pread", replaced_meanwhile)
-    assert partial.read(0) is None
-    assert partial.read(0) == BIG.part(0)
+    monkeypatch.setattr(os, "preadv", replaced_meanwhile)
+    memory = memoryview(bytearray(BIG.blob.chunk_length))
+    assert partial.read(0, memory) is None
+    assert partial.read(0, memory) == BIG.part(0)
 
 
 def test_what_arrives_in_order_is_not_read_back_to_be_hashed(

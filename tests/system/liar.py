@@ -12,15 +12,22 @@ from unittest.mock import patch
 from protocol.chunks import Bytes
 from protocol.ids import ChunkDigest
 from swarm.cli import main
+from swarm.exchange.interfaces import Reader
+from swarm.store import ChunkReader
 from swarm.transfer.served import ServedTransfer
 
 
 class Flipping(ServedTransfer):
     """Sends something else than what it says."""
 
-    async def read(self, chunk: int, digest: ChunkDigest | None) -> Bytes | None:
-        data = await super().read(chunk, digest)
-        return data and bytes(data[:-1]) + bytes([data[-1] ^ 1])
+    def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
+        reader = super().reader(chunk, digest)
+
+        def read(memory: memoryview) -> Bytes | None:
+            data = reader(memory) if reader else None
+            return data and bytes(data[:-1]) + bytes([data[-1] ^ 1])
+
+        return ChunkReader(read, True)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import sys
+
+import pytest
+
+from swarm.sources.address import is_lan
 from tests.lan.fixtures import MakeLan
-from tests.system.site import MB, Site, bytes_from, wait_until
+from tests.system.site import MB, Member, Site, bytes_from, wait_until
 
 
 def test_one_static_address_does_without_multicast(make_lan: MakeLan) -> None:
@@ -76,3 +82,100 @@ def test_only_the_chosen_network_is_used(make_lan: MakeLan) -> None:
     for get in gets:
         site.check(get.result())
     assert site.sent_in_all() <= 1.02 * site.size
+
+
+CALL = """
+import socket, sys
+local, remote = sys.argv[1:]
+try:
+    stream = socket.create_connection((remote, 7677), timeout=5, source_address=(local, 0))
+    print("closed" if stream.recv(1) == b"" else "answered")
+except ConnectionRefusedError:
+    print("refused")
+except ConnectionResetError:
+    print("closed")
+"""
+"""Call a node from one address of ours at one of its own, and say nothing."""
+
+
+def test_a_public_address_is_not_listened_on(make_lan: MakeLan) -> None:
+    """Nor are strangers heard who get through to a private one."""
+    lan = make_lan(hosts=2)
+    for number, host in enumerate(lan.hosts, 1):
+        host.run(["ip", "addr", "add", f"203.0.113.{number}/24", "dev", "e0"])
+    site = Site(lan, [])
+    site.start()
+    site.meet()
+
+    def call(local: str, remote: str) -> str:
+        return lan[1].run([sys.executable, "-c", CALL, local, remote]).stdout.strip()
+
+    assert site[0].ask("status")["listen"][0] == f"{lan[0].address}:7677"
+    assert call("203.0.113.2", "203.0.113.1") == "refused"
+    assert call("203.0.113.2", lan[0].address) == "closed"
+    told = lan[0].run(["ss", "-Htln", "( sport = :7677 )"]).stdout.splitlines()
+    heard = {re.split(r"[%\]]|:7677$", line.split()[3].lstrip("["))[0] for line in told}
+    assert lan[0].address in heard
+    assert all(is_lan(host) for host in heard)
+
+
+def test_a_public_address_is_listened_on_when_told_to(make_lan: MakeLan) -> None:
+    lan = make_lan(hosts=2, wan_mbit=60)
+    for number, host in enumerate(lan.hosts, 1):
+        host.run(["ip", "addr", "add", f"203.0.113.{number}/24", "dev", "e0"])
+    site = Site(lan, [1 * MB], SWARM_MDNS="0")
+    site[0].begin(SWARM_LISTEN="203.0.113.1:7677")
+    site[0].ready()
+    site.check(site[0].get().result())
+    result = site.check(site[1].get("--peers", "203.0.113.1", "--offline").result(), "manifest")
+    assert bytes_from(result, "peer") == site.size
+
+
+REDIRECT = """
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        print("asked", flush=True)
+        self.send_response(302)
+        self.send_header("Location", sys.argv[2] + self.path)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+server = ThreadingHTTPServer(("", int(sys.argv[1])), Handler)
+print("ready", flush=True)
+server.serve_forever()
+"""
+"""An upstream that sends everybody elsewhere."""
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "what"),
+    [
+        ("http://127.0.0.1:8100", "on this machine"),
+        ("http://localhost:8100", "on this machine"),
+        ("http://169.254.169.254:8100", "at a link-local address"),
+        ("http://h1:8100", "on a private network"),
+    ],
+)
+def test_an_upstream_leads_nobody_into_the_lan(make_lan: MakeLan, elsewhere: str, what: str) -> None:
+    lan = make_lan(hosts=2)
+    lan[0].run(["ip", "addr", "add", "203.0.113.1/24", "dev", "e0"])
+    lan[1].run(["ip", "addr", "add", "169.254.169.254/16", "dev", "e0"])
+    lan[0].run(["ip", "addr", "add", "169.254.1.1/16", "dev", "e0"])
+    lan.wan.run(["ip", "addr", "add", "203.0.113.2/24", "dev", "e0"])
+    inside = [host.python("-c", REDIRECT, "8100", "http://127.0.0.1:9") for host in lan.hosts]
+    upstream = lan.wan.python("-c", REDIRECT, "80", elsewhere)
+    for process in (*inside, upstream):
+        process.expect("ready")
+    member = Member(lan[0], {})
+    result = member.get(HF_ENDPOINT="http://203.0.113.2", SWARM_MDNS="0")
+    assert result.process.wait(60) == 5, result.process.report()
+    assert result.process.err.find(what, 0.0, anywhere=True), result.process.report()
+    assert upstream.out.find("asked", 0.0, anywhere=True)
+    for process in inside:
+        assert not process.out.find("asked", 0.0, anywhere=True)
+    allowed = member.get(HF_ENDPOINT="http://203.0.113.2", SWARM_MDNS="0", SWARM_REDIRECTS=lan[1].address)
+    allowed.process.wait(60)
+    assert bool(inside[1].out.find("asked", 0.0, anywhere=True)) == ("h1" in elsewhere)

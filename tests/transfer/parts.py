@@ -11,6 +11,7 @@ from typing import TypeVar, TypeVarTuple
 import trio
 
 from protocol import bits as bitset
+from protocol.chunks import Bytes
 from protocol.ids import ChunkDigest, NodeId
 from protocol.signing import attest
 from swarm.sources import Source
@@ -35,12 +36,16 @@ class Order:
     giver: NodeId = PEER.node_id
     digests: dict[int, ChunkDigest] = field(default_factory=dict)
     called_off: int = 0
+    settled: int = 0
 
     def wants(self, chunk: int) -> bool:
         return not self.called_off >> chunk & 1
 
     def digest(self, chunk: int) -> ChunkDigest | None:
         return self.digests.get(chunk)
+
+    def settle(self, chunk: int) -> None:
+        self.settled |= 1 << chunk
 
 
 class HeldWorkers:
@@ -94,9 +99,10 @@ class Kitchen:
 
     async def take(self, order: Order, chunk: int, data: bytes | None = None) -> None:
         source = HUB if not order.giver else Source("peer", order.giver.hex())
-        await self.intake.take(order, source, chunk, self.content.chunk(chunk) if data is None else data)
+        arrived = [(chunk, self.content.chunk(chunk) if data is None else data)]
+        await self.intake.take(order, source, arrived)
 
-    async def on_disk(self, chunk: int) -> bytes | None:
+    async def on_disk(self, chunk: int) -> Bytes | None:
         return await self.store.read(*self.content.layout.locate(chunk))
 
 

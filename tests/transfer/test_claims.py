@@ -9,7 +9,7 @@ from protocol.limits import KIB
 from protocol.manifest import Blob, Layout
 from protocol.messages import Claims
 from protocol.signing import Identity, attest
-from swarm.transfer.claims import ClaimBook
+from swarm.transfer.claims import ATTESTED_TIMES, MAX_ABSENT_WORDS, ClaimBook
 
 TOPIC = SnapshotKey(bytes(32))
 BLOB = Blob("sha256", b"\1" * 32, 4 * 256 * KIB)
@@ -100,9 +100,9 @@ def test_a_referee_alone_is_believed_and_alone_to_blame(book: ClaimBook) -> None
     assert book.add(*said(B, 0, 9, whole=True), settled=0) == 0b1
     assert book.add(*said(A, 0, 1, 2, 3, 4, whole=True), settled=0) == 0
     assert book.add(*said(B, 1, 2, 3, 4, whole=True), settled=0) == 0b1110
-    assert book.fail(BLOB) == 0
+    assert book.fail(BLOB) == 0b1111
     assert book.liars == {B.node_id}
-    assert book.add(*said(A, 0, 1, 2, 3, 4, whole=True), settled=0) == 0b1111
+    assert [book.digest(chunk) for chunk in range(4)] == [digest(n) for n in (1, 2, 3, 4)]
 
 
 def test_another_referee_when_one_leaves(book: ClaimBook) -> None:
@@ -150,3 +150,84 @@ def test_attestations_are_those_that_touch_the_span(book: ClaimBook) -> None:
     book.add(*two, settled=0)
     assert book.attestations(1, 1) == [one[0]]
     assert book.attestations(2, 2) == [two[0]]
+
+
+# --- what is known for sure -------------------------------------------------------------------------------
+
+
+def test_what_is_known_refutes_who_says_otherwise_of_the_blob(book: ClaimBook) -> None:
+    book.fail(BLOB)
+    book.add(*said(A, 0, 1, 2, 3, 4, whole=True), settled=0)
+    book.add(*said(B, 0, 1, 9, 3, 4, whole=True), settled=0)
+    assert book.know(1, digest(9), settled=0) == 0b0010
+    assert book.refuted(A.node_id, BLOB)
+    assert not book.refuted(B.node_id, BLOB)
+    assert [book.digest(chunk) for chunk in range(4)] == [digest(n) for n in (1, 9, 3, 4)]
+    assert book.add(*said(A, 0, 1, 9, 3, 4, whole=True), settled=0) == 0
+    assert book.named(A.node_id, BLOB) == {}
+
+
+def test_what_is_known_refutes_who_comes_later_before_it_is_believed(book: ClaimBook) -> None:
+    book.fail(BLOB)
+    book.know(1, digest(9), settled=0)
+    assert book.add(*said(A, 0, 1, 2, 3, 4, whole=True), settled=0) == 0
+    assert book.digest(0) is None
+    assert book.add(*said(B, 0, 1, 9, 3, 4, whole=True), settled=0) == 0b1111
+
+
+def test_what_is_held_stays_as_it_is_believed_whoever_is_refuted(book: ClaimBook) -> None:
+    book.add(*said(A, 0, 1, 2, 3, 4), settled=0)
+    assert book.refute({A.node_id}, BLOB, settled=0b0011) == 0b1100
+    assert [book.digest(chunk) for chunk in range(4)] == [digest(1), digest(2), None, None]
+
+
+def test_once_a_blob_matches_nothing_of_its_trial_is_remembered(book: ClaimBook) -> None:
+    book.fail(BLOB)
+    book.know(1, digest(9), settled=0)
+    book.add(*said(A, 0, 1, 2, 3, 4, whole=True), settled=0)
+    book.confirm(BLOB)
+    assert not book.refuted(A.node_id, BLOB)
+
+
+# --- how much of it is kept -------------------------------------------------------------------------------
+
+
+def signers(count: int) -> list[Identity]:
+    return [Identity(bytes([100 + n]) * 32, bytes([100 + n]) * 32) for n in range(count)]
+
+
+def test_of_signers_that_take_no_part_a_few_words_are_kept(book: ClaimBook) -> None:
+    for by in signers(3 * MAX_ABSENT_WORDS):
+        book.add(*said(by, 0, 1, 2, 3, 4, whole=True), settled=0, passed_on=True)
+    named = [by for by in signers(3 * MAX_ABSENT_WORDS) if book.named(by.node_id, BLOB)]
+    assert len(named) == MAX_ABSENT_WORDS
+    assert len(book.attestations(0, 4)) == MAX_ABSENT_WORDS
+    book.add(*said(A, 0, 1, 2, 3, 4, whole=True), settled=0)
+    assert book.named(A.node_id, BLOB)
+
+
+def test_who_comes_and_goes_under_new_keys_leaves_nothing_behind(book: ClaimBook) -> None:
+    book.add(*said(A, 0, 1, 2, 3, 4, whole=True), settled=0)
+    for by in signers(50):
+        book.add(*said(by, 0, 1, 9, 3, 4, whole=True), settled=0)
+        book.left(by.node_id)
+    assert not any(book.named(by.node_id, BLOB) for by in signers(50))
+    assert book.attestations(0, 4) == [said(A, 0, 1, 2, 3, 4, whole=True)[0]]
+
+
+def test_what_is_believed_on_one_word_alone_stays_when_its_signer_leaves(book: ClaimBook) -> None:
+    book.add(*said(A, 0, 1, 2), settled=0)
+    book.left(A.node_id)
+    assert book.digest(0) == digest(1)
+    assert book.voucher(0, digest(1)) == A.node_id
+    assert book.attestations(0, 4) == [said(A, 0, 1, 2)[0]]
+
+
+def test_one_signer_cannot_have_the_same_chunks_kept_over_and_over() -> None:
+    many = Blob("sha256", b"\3" * 32, 64 * 256 * KIB)
+    book = ClaimBook(Layout([many]))
+    for first in range(32):
+        book.add(*said(A, first, *range(1, 33)), settled=0)
+    kept = book.attestations(0, 64)
+    assert sum(len(claims.digests) for claims in kept) <= ATTESTED_TIMES * many.chunk_count
+    assert kept[-1].first == 31

@@ -24,3 +24,10 @@ def test_a_rate_is_the_mean_of_the_last_seconds() -> None:
     assert ledger.rate(HUB, RATE_SECONDS + 1) == 50 / RATE_SECONDS
     assert ledger.rate(HUB, RATE_SECONDS + 4) == 0
     assert ledger.rate(PEER, 4.0) == 0
+
+
+def test_what_proves_wrong_does_not_count() -> None:
+    ledger = Ledger()
+    ledger.add(Source("peer", "a"), 100, 0)
+    ledger.take_back(Source("peer", "a"), 60)
+    assert ledger.totals == {Source("peer", "a"): 40}

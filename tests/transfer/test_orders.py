@@ -49,7 +49,7 @@ class FakeSource:
     async def _fetch(self, chunks: Sequence[int], deliver: Deliver) -> None:
         for chunk in chunks[: self.stop_after]:
             data = self.content.chunk(chunk)
-            await deliver(HUB, chunk, flipped(data) if chunk in self.wrong else data)
+            await deliver(HUB, [(chunk, flipped(data) if chunk in self.wrong else data)])
         if len(chunks) > self.stop_after and self.failure is None:
             await self.go_on.wait()
 

@@ -94,7 +94,7 @@ class _Seat:
             await trio.lowlevel.checkpoint()
             self._company.asked.append((self._peer, chunk))
             data = self._company.sends.get(self._peer, {}).get(chunk, CONTENT.chunk(chunk))
-            await deliver(Source("peer", self._peer.hex()), chunk, data)
+            await deliver(Source("peer", self._peer.hex()), [(chunk, data)])
 
     def withdraw(self, chunks: Sequence[int]) -> None:
         pass
@@ -299,6 +299,20 @@ async def test_the_first_failure_is_told_to_every_get(tmp_path: Path, autojump_c
             nursery.start_soon(get, 0)
             nursery.start_soon(get, 1)
         assert failures[0] is failures[1]
+
+
+async def test_who_was_heard_of_before_it_wanted_anything_says_so(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Peers deal out what only one of them has among those that want something: all must know the same."""
+    async with bench(tmp_path) as at, trio.open_nursery() as nursery:
+        wanting = Join(CONTENT.key, True, False, False)
+        assert wanting not in at.company.said
+        nursery.start_soon(at.transfer.want, FILES[:1])
+        nursery.start_soon(at.transfer.want, FILES[1:])
+        await trio.testing.wait_all_tasks_blocked()
+        assert at.company.said.count(wanting) == 1
+        nursery.cancel_scope.cancel()
 
 
 async def test_an_upstream_offered_later_is_used(tmp_path: Path, autojump_clock: MockClock) -> None:

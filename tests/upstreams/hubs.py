@@ -8,11 +8,10 @@ from pathlib import Path
 
 import trio
 
-from protocol.chunks import Bytes
 from protocol.limits import KIB
 from protocol.manifest import Snapshot
 from swarm.cli.demo_repo import Kind, Repository
-from swarm.sources.interface import Source
+from swarm.sources.interface import Arrived, Source
 from swarm.upstreams.endpoint import Endpoint
 from swarm.upstreams.http import open_client
 from swarm.upstreams.huggingface import HuggingFace
@@ -69,7 +68,8 @@ class Collector:
         self.sources: list[str] = []
         self.times: list[float] = []
 
-    async def __call__(self, source: Source, number: int, data: Bytes) -> None:
+    async def __call__(self, source: Source, arrived: Arrived) -> None:
+        ((number, data),) = arrived
         assert number not in self.chunks, "a chunk was delivered twice"
         assert source.kind == "upstream"
         self.chunks[number] = bytes(data)

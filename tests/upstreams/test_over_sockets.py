@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 import trio
 
-from protocol.chunks import Bytes
 from swarm.cli import demo_hub
 from swarm.cli.demo_repo import Repository
-from swarm.sources.interface import Source
+from swarm.sources.interface import Arrived, Source
 from swarm.upstreams import http
 from swarm.upstreams.endpoint import Endpoint
 from swarm.upstreams.http import open_client
@@ -90,8 +89,8 @@ async def test_an_order_that_is_cancelled_leaves_nothing_behind() -> None:
             snapshot = (await hub.resolve(REPO)).snapshot
             with trio.CancelScope() as scope:
 
-                async def until_the_third(source: Source, number: int, data: Bytes) -> None:
-                    if number == 2:
+                async def until_the_third(source: Source, arrived: Arrived) -> None:
+                    if arrived[0][0] == 2:
                         scope.cancel()
 
                 await UpstreamPool(hub, snapshot).fetch(range(8), until_the_third)

@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from protocol.chunks import Bytes
 from swarm.cli.demo_repo import Repository
-from swarm.sources.interface import Source, SourceFailed
+from swarm.sources.interface import Arrived, Source, SourceFailed
 from swarm.sources.rate import BURST_SECONDS, RateLimiter
 from swarm.upstreams import http, pool
 from swarm.upstreams.pool import UpstreamPool
@@ -68,8 +68,8 @@ async def test_chunks_arrive_while_the_rest_of_the_range_is_on_its_way(autojump_
 async def test_each_buffer_belongs_to_the_receiver() -> None:
     kept: list[Bytes] = []
 
-    async def keep(source: Source, number: int, data: Bytes) -> None:
-        kept.append(data)
+    async def keep(source: Source, arrived: Arrived) -> None:
+        kept.extend(data for _, data in arrived)
 
     async with Hubs(hub=site("hub", big(4))) as hub:
         snapshot = (await hub.resolve(REPO)).snapshot

@@ -49,7 +49,7 @@ def test_refusals(
 ) -> None:
     trouble = read(status, code, message, authorized=authorized)
     assert isinstance(trouble, Refused)
-    assert type(trouble.error) is error
+    assert isinstance(trouble.error, error)
     assert text in trouble.error.message
     assert trouble.ambiguous == (status == 401 and code != "GatedRepo")
 

@@ -1,0 +1,111 @@
+"""Chunks to and from disk past the page cache (O_DIRECT, open(2)), where the disk is fast enough for that.
+
+A chunk is written once, sent on to a few neighbours while it is still in memory (`recent`), and then seldom
+read. Through the page cache each of its pages is allocated, filled by a copy, written back some time and,
+in the end, waited for by fsync; past it the disk takes the bytes from where they are.
+
+A disk that has to seek is better served by the page cache, which sorts. No system tells which kind a disk
+is (a virtual one says anything), so the first writes are timed, and if they are slow it is left at that.
+What is not a multiple of a block, as the end of a file, always goes through the page cache. Nothing tells
+cheaply whether the page cache has a chunk: to try (RWF_NOWAIT) makes it read ahead.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from time import perf_counter
+from typing import Final
+
+from protocol.chunks import LARGEST_CHUNK, Bytes
+from protocol.limits import MIB
+from swarm.store.descriptors import Opened
+from swarm.store.files import write_at
+
+BLOCK: Final = 4096
+"""Addresses, offsets and lengths are multiples of this: no disk's logical block is larger."""
+
+SPARE_BUFFERS: Final = 4
+"""Buffers kept for the next chunk, so that their pages are touched once: a few writers at a time."""
+
+TRIAL_BYTES: Final = 32 * MIB
+"""Written directly before a disk is judged: a cache inside the disk does not hide its seeks for longer."""
+
+LEAST_RATE: Final = 100e6
+"""Bytes a second. A disk that seeks for each chunk writes 20 to 60 MB/s, the slowest SSD 200."""
+
+
+class Direct:
+    """How content goes to and from one disk. `clock`: seconds. Safe to use from many threads.
+
+    `allowed` False: by way of the page cache in any case.
+    """
+
+    def __init__(self, clock: Callable[[], float] = perf_counter, *, allowed: bool = True) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._spare: list[mmap.mmap] = []
+        self._written = 0
+        self._seconds = 0.0
+        self._slow = not (allowed and hasattr(os, "O_DIRECT"))
+
+    @property
+    def usable(self) -> bool:
+        """False once the disk turned out too slow, or where there is no such thing."""
+        return not self._slow
+
+    def open(self, path: str, flags: int) -> Opened:
+        """The file, opened both ways if its file system has both. Raises OSError."""
+        fd = os.open(path, flags | os.O_CLOEXEC)
+        direct = -1
+        if self.usable:
+            with suppress(OSError):  # EINVAL: tmpfs, some network file systems
+                direct = os.open(path, flags | os.O_CLOEXEC | os.O_DIRECT)
+        return Opened(fd, direct=direct)
+
+    def write(self, file: Opened, data: Bytes, offset: int) -> None:
+        """All of `data` at `offset`. Raises OSError."""
+        length = memoryview(data).nbytes
+        if file.direct < 0 or self._slow or offset % BLOCK or length % BLOCK or length > LARGEST_CHUNK:
+            write_at(file.fd, data, offset)
+            return
+        with self.buffer() as buffer:
+            buffer[:length] = data
+            start = self._clock()
+            with memoryview(buffer) as view:
+                write_at(file.direct, view[:length], offset)
+            self._took(length, self._clock() - start)
+
+    def read(self, file: Opened, memory: memoryview, offset: int) -> int:
+        """Fill `memory` from `offset` on, as far as the file goes; how many bytes. Raises OSError.
+
+        Past the page cache only into memory that begins at a multiple of a block and is a number of them.
+        """
+        if file.direct >= 0 and not self._slow and not (offset % BLOCK or len(memory) % BLOCK):
+            with suppress(OSError):  # EINVAL: memory that begins elsewhere
+                return os.preadv(file.direct, [memory], offset)
+        return os.preadv(file.fd, [memory], offset)
+
+    def _took(self, length: int, seconds: float) -> None:
+        """Judge the disk by its first writes."""
+        with self._lock:
+            if self._written >= TRIAL_BYTES:
+                return
+            self._written += length
+            self._seconds += seconds
+            self._slow = self._written >= TRIAL_BYTES and self._written < LEAST_RATE * self._seconds
+
+    @contextmanager
+    def buffer(self) -> Iterator[mmap.mmap]:
+        """Memory for a chunk, which is somebody else's afterwards."""
+        with self._lock:
+            buffer = self._spare.pop() if self._spare else mmap.mmap(-1, LARGEST_CHUNK)
+        try:
+            yield buffer
+        finally:
+            with self._lock:
+                if len(self._spare) < SPARE_BUFFERS:
+                    self._spare.append(buffer)

@@ -1,0 +1,103 @@
+"""Past the page cache where that is possible and fast, through it everywhere else; the bytes are the same."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.limits import MIB
+from swarm.store.descriptors import Opened
+from swarm.store.direct import BLOCK, LEAST_RATE, TRIAL_BYTES, Direct
+
+
+class Stopwatch:
+    """A clock on which each second look is `seconds` after the first."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._now = 0.0
+        self._looks = 0
+
+    def __call__(self) -> float:
+        self._looks += 1
+        if self._looks % 2 == 0:
+            self._now += self._seconds
+        return self._now
+
+
+def made(direct: Direct, path: Path, size: int) -> Opened:
+    path.write_bytes(b"")
+    os.truncate(path, size)
+    return direct.open(str(path), os.O_RDWR)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[tuple[Direct, Opened]]:
+    direct = Direct()
+    file = made(direct, tmp_path / "file", 4 * MIB + 10)
+    yield direct, file
+    file.close()
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"), [(0, MIB), (MIB, 3 * BLOCK), (BLOCK, 100), (4 * MIB, 10), (7, BLOCK)]
+)
+def test_what_was_written_is_read(opened: tuple[Direct, Opened], offset: int, length: int) -> None:
+    direct, file = opened
+    data = os.urandom(length)
+    direct.write(file, data, offset)
+    assert os.pread(file.fd, length, offset) == data
+    memory = memoryview(mmap.mmap(-1, MIB))
+    assert direct.read(file, memory[:length], offset) == length
+    assert memory[:length] == data
+
+
+@given(st.integers(0, 3 * BLOCK), st.integers(0, 2 * BLOCK), st.integers(0, 100))
+def test_any_memory_and_any_place_will_do(offset: int, length: int, into: int) -> None:
+    direct = Direct()
+    with open("/proc/self/exe", "rb") as exe:
+        expected = exe.read(6 * BLOCK)
+    file = direct.open("/proc/self/exe", os.O_RDONLY)
+    memory = memoryview(bytearray(100 + 2 * BLOCK))[into : into + length]
+    assert direct.read(file, memory, offset) == length
+    assert memory == expected[offset : offset + length]
+    file.close()
+
+
+def test_a_read_ends_where_the_file_does(opened: tuple[Direct, Opened]) -> None:
+    direct, file = opened
+    assert direct.read(file, memoryview(mmap.mmap(-1, BLOCK)), 4 * MIB) == 10
+
+
+@pytest.mark.parametrize(("factor", "usable"), [(0.5, False), (2.0, True)])
+def test_a_disk_is_judged_by_its_first_writes(tmp_path: Path, factor: float, usable: bool) -> None:
+    direct = Direct(Stopwatch(MIB / (LEAST_RATE * factor)))
+    file = made(direct, tmp_path / "file", MIB)
+    if file.direct < 0:
+        usable = True  # nothing is ever written that way
+    for _ in range(TRIAL_BYTES // MIB):
+        assert direct.usable
+        direct.write(file, bytes(MIB), 0)
+    assert direct.usable == usable
+    direct.write(file, b"x" * MIB, 0)
+    assert os.pread(file.fd, MIB, 0) == b"x" * MIB
+    file.close()
+
+
+def test_it_can_be_forbidden(tmp_path: Path) -> None:
+    direct = Direct(allowed=False)
+    file = made(direct, tmp_path / "file", MIB)
+    assert file.direct == -1
+    assert not direct.usable
+    file.close()
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Direct().open(str(tmp_path / "none"), os.O_RDONLY)
