@@ -19,6 +19,7 @@ from protocol.limits import (
     MAX_ADDRESSES,
     MAX_CHUNKS,
     MAX_CLAIMED_DIGESTS,
+    MAX_COMPANY,
     MAX_DATA_PAYLOAD,
     MAX_MANIFEST,
     MAX_MAP_BYTES,
@@ -28,6 +29,7 @@ from protocol.limits import (
     MAX_PIECES,
     MAX_RANGES,
     MAX_REVOCATION,
+    MAX_SEEK_HOPS,
 )
 
 U64: Final = (1 << 64) - 1
@@ -183,6 +185,13 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "repo": text(MAX_NAME),
         "revision": text(MAX_NAME),
         "commit": text(MAX_NAME),
+        "reason": text(MAX_NAME),
+        "seeker": identifier,
+        "addresses": _addresses,
+        "hops": number(MAX_SEEK_HOPS),
+        "holder": identifier,
+        "age": number(U64),
+        "nodes": sequence(0, MAX_COMPANY, identifier),
         "items": items,
         "pieces": pieces,
         "invitation": raw(32, 32),

@@ -48,6 +48,12 @@ MAX_MAP_BYTES: Final = 64 * KIB
 MAX_PEERS_PASSED_ON: Final = 64
 """Entries in one peer exchange message: twice the links a node holds. (`messages`)"""
 
+MAX_COMPANY: Final = 64
+"""Nodes that share one uplink, as it tells them: twice the links a node holds. (`messages`)"""
+
+MAX_SEEK_HOPS: Final = 3
+"""Times a Seek may be passed on: with 24 links a node, four links reach ten thousand. (`messages`)"""
+
 MAX_ADDRESSES: Final = 8
 """Addresses of one peer: a few interfaces, both families. (`messages`, `announce`)"""
 

@@ -251,6 +251,61 @@ class Revoked(Checked):
     revocation: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Company(Checked):
+    """Those linked with the sender that take part in the topic and want chunks: who shares its uplink.
+
+    Replaces the one before. Sent to each of them, whenever it has changed.
+    """
+
+    topic: SnapshotKey
+    nodes: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bye(Checked):
+    """The sender is about to end the link, for no fault of the receiver; the reason is for people.
+
+    It holds as many links as it wants. Who is told so closes the link, and does not call again for a while.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseHeard(Checked):
+    """A Lease passed on: `holder` said this `age` milliseconds ago."""
+
+    topic: SnapshotKey
+    holder: NodeId
+    held: bool
+    fetched: int
+    age: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchingHeard(Checked):
+    """A Fetching passed on: `holder` is about to fetch these chunks from upstream."""
+
+    topic: SnapshotKey
+    holder: NodeId
+    ranges: Ranges
+
+
+@dataclass(frozen=True, slots=True)
+class Seek(Checked):
+    """`seeker`, who can be called at these addresses, looks for nodes that take part in a topic.
+
+    Who does, calls it; who does not, passes this on with one hop less, unless there is none left. The seeker
+    itself sends no address: its peers know where it listens.
+    """
+
+    topic: SnapshotKey
+    seeker: NodeId
+    addresses: tuple[str, ...]
+    hops: int
+
+
 ControlMessage = (
     Ping
     | Pong
@@ -272,6 +327,11 @@ ControlMessage = (
     | Granted
     | Belongs
     | Revoked
+    | Bye
+    | Company
+    | LeaseHeard
+    | FetchingHeard
+    | Seek
 )
 
 
@@ -368,6 +428,11 @@ CONTROL: Final[Mapping[int, type[ControlMessage]]] = MappingProxyType(
         18: Granted,
         19: Belongs,
         20: Revoked,
+        21: Bye,
+        22: Company,
+        23: LeaseHeard,
+        24: FetchingHeard,
+        25: Seek,
     }
 )
 """Message number -> message, on control connections."""

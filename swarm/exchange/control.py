@@ -21,17 +21,14 @@ from protocol.messages import (
     Absent,
     BadMessage,
     Belongs,
+    Bye,
     Claims,
-    Fetching,
     Found,
     Granted,
-    Have,
     HaveMap,
     Join,
-    Lease,
     Leave,
     Lookup,
-    Lost,
     NeedClaims,
     Peers,
     Ping,
@@ -39,6 +36,7 @@ from protocol.messages import (
     Redeem,
     Renew,
     Revoked,
+    Seek,
 )
 from protocol.signing import BadSignature, check_claims
 from protocol.standing import Standing
@@ -62,6 +60,9 @@ LEAST_PAUSE_SECONDS: Final = 0.25
 
 PROBE_SECONDS: Final = 2.0
 """Time for a sign of life when another connection of the same pair stands in line."""
+
+MAX_WANTED_TOPICS: Final = 1024
+"""Topics that one peer may want at a time, as far as others are told: a node fetches a few."""
 
 MAX_QUESTIONS: Final = 1024
 """Questions of one peer that wait for an answer: a node asks a few at a time."""
@@ -96,6 +97,18 @@ class Hub(Protocol):
         """The peer answers a Lookup."""
         ...
 
+    def turned_away(self, peer: NodeId) -> None:
+        """The peer has links enough without this one."""
+        ...
+
+    async def sought(self, session: ControlSession, message: Seek) -> None:
+        """The peer seeks company in a topic, or passes on that another does."""
+        ...
+
+    def company_changed(self, topic: SnapshotKey) -> None:
+        """The peer wants this topic, or does no more."""
+        ...
+
     def told_of_site(self, session: ControlSession, message: Belongs | Revoked | Granted) -> None:
         """The peer shows another badge, passes on a revocation list, or answers a Renew."""
         ...
@@ -114,15 +127,15 @@ class _Announce:
     with_map: bool = True
 
 
-Job = _Announce | NeedClaims | Lookup | Renew
+Job = _Announce | NeedClaims | Lookup | Seek | Renew
 
 
 class ControlSession:
     """One control connection. `mine`: this node dialled it. `address`: where the peer can be dialled.
 
     `standing`, `badge`: how the peer stands to this node, by the badge it showed last. `replaced`: another
-    connection takes its place. `audience`: topics in which the peer wants to hear of
-    this node. `finished` is set once all traces of the session are gone.
+    connection takes its place. `audience`: topics in which the peer wants to hear of this node. `wanting`:
+    topics of which it says that it lacks chunks. `finished` is set once all traces of the session are gone.
     """
 
     def __init__(
@@ -144,6 +157,7 @@ class ControlSession:
         self.badge = link.peer.hello.membership
         self.standing: Standing = "open"
         self.audience: set[SnapshotKey] = set()
+        self.wanting: set[SnapshotKey] = set()
         self.finished = trio.Event()
         self._catalog = catalog
         self._hub = hub
@@ -198,27 +212,38 @@ class ControlSession:
                 self._hub.told_of(self, message)
             case Found():
                 self._hub.found(self.peer, message)
+            case Bye(reason):
+                self._hub.turned_away(self.peer)
+                self.link.cut(f"the peer says goodbye: {reason}")
             case Belongs() | Revoked() | Granted():
                 self._hub.told_of_site(self, message)
-            case NeedClaims() | Lookup() | Renew():
+            case NeedClaims() | Lookup() | Seek() | Renew():
                 self._question(message)
             case Redeem():
                 self.link.cut("a token on a connection that is not for admission", fault=True)
             case Claims():
                 await self._claims(message)
-            case Join() | Absent() | Leave() | HaveMap() | Have() | Lost() | Lease() | Fetching():
+            case _ if isinstance(message, TopicMessage):
                 self._membership(message)
                 await self._hub.heard(message.topic, PeerMessage(self.peer, message))
 
     def _membership(self, message: TopicMessage) -> None:
         match message:
             case Join():
+                self._wants(message.topic, wants=message.wants)
                 if message.ask:
                     self._question(_Announce(message.topic, ask=False))
                 elif message.topic in self.audience:
                     self._hub.shared(self.peer)
             case Absent() | Leave():
+                self._wants(message.topic, wants=False)
                 self.audience.discard(message.topic)
+
+    def _wants(self, topic: SnapshotKey, *, wants: bool) -> None:
+        if wants == (topic in self.wanting) or (wants and len(self.wanting) >= MAX_WANTED_TOPICS):
+            return
+        self.wanting ^= {topic}
+        self._hub.company_changed(topic)
 
     async def _claims(self, message: Claims) -> None:
         if not self._hub.active(message.topic):
@@ -255,6 +280,8 @@ class ControlSession:
                     await self._answer_claims(question)
                 case Lookup() as question:
                     await self._answer_lookup(question)
+                case Seek() as question:
+                    await self._hub.sought(self, question)
                 case Renew():
                     self.link.post(await self._hub.renewal(self))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final, Protocol
@@ -19,12 +19,14 @@ from blake3 import blake3
 
 from protocol.ids import NodeId, SnapshotKey, short, to_text
 from protocol.manifest import Layout
-from protocol.messages import Belongs, Found, Granted, Peers, Renew, Revoked
+from protocol.messages import Belongs, Found, Granted, Peers, Renew, Revoked, Seek
 from protocol.signing import Identity
+from protocol.standing import Standing
 from swarm.errors import UsageError
 from swarm.exchange.bulk import BulkLink
 from swarm.exchange.bulks import Bulks
 from swarm.exchange.circle import Circle, Everyone
+from swarm.exchange.company import Companies
 from swarm.exchange.connector import CannotConnect, Connector
 from swarm.exchange.control import ControlSession
 from swarm.exchange.door import Door
@@ -33,10 +35,13 @@ from swarm.exchange.guests import Guests, ask
 from swarm.exchange.interfaces import Catalog, Gate, Limiter, Network, PeerInfo, PeerMessage
 from swarm.exchange.link import HandshakeFailed, Link
 from swarm.exchange.lookups import Answer, Lookups
-from swarm.exchange.peers import MAX_LINKS, PeerTable
+from swarm.exchange.peers import LASTING_SECONDS, PeerTable
+from swarm.exchange.seeking import Seeking
 from swarm.exchange.serving import open_topic
 from swarm.exchange.sessions import Sessions
 from swarm.exchange.topics import DigestOf, Sayable, Topic
+from swarm.exchange.usage import Usage
+from swarm.scheduler.neighbours import MAX_LINKS
 from swarm.sources.address import Address
 from swarm.sources.interface import Source, SourceFailed
 from swarm.workers import Workers
@@ -109,7 +114,10 @@ class Exchange:
         self._guests = Guests(gate)
         self.circle = Circle(gate, self._sessions, self._expel)
         self._topics: dict[SnapshotKey, Topic] = {}
+        self._companies = Companies(self._sessions.current)
         self._lookups = Lookups()
+        self._usage = Usage()
+        self._seeking = Seeking(self.me, self._sessions.current, self, clock)
         self._door = Door()
 
     # --- running -------------------------------------------------------------------------------------
@@ -121,13 +129,14 @@ class Exchange:
         """
         refused: OSError | None = None
         async with trio.open_nursery() as nursery:
-            self._bulks.nursery = nursery
+            self._bulks.nursery = self._nursery = nursery
             try:
                 self.port = self._connector.listen_port = await self._listen(nursery)
             except OSError as error:
                 refused = error
             else:
                 nursery.start_soon(self._sessions.dial_candidates)
+                nursery.start_soon(self._companies.run)
                 nursery.start_soon(self.circle.keep)
                 task_status.started(self.port)
         if refused is not None:
@@ -215,13 +224,26 @@ class Exchange:
         joined = self._topics[topic] = Topic(topic, self, digest_of, frozenset(self._sessions.current))
         for session in self._sessions.current.values():
             session.announce(topic)
+        if not self.crowded():
+            joined.searched.set()
+        search = trio.CancelScope()
+        self._nursery.start_soon(self._seek, joined, search)
         try:
             yield joined
         finally:
+            search.cancel()
             del self._topics[topic]
             joined.close()
             for session in self._sessions.current.values():
                 session.part(topic)
+
+    async def _seek(self, topic: Topic, search: trio.CancelScope) -> None:
+        with search:
+            self._sessions.table.seeking += 1
+            try:
+                await self._seeking.seek(topic.key, lambda: topic.company, topic.searched)
+            finally:
+                self._sessions.table.seeking -= 1
 
     async def manifest(self, peer: NodeId, topic: SnapshotKey) -> bytes:
         """The encoded snapshot with this key, from a peer; SourceFailed."""
@@ -293,12 +315,27 @@ class Exchange:
         self.circle.begin(session)
         return session
 
+    def busy(self) -> Set[NodeId]:
+        counts = {peer: self._bulks.counter(peer) for peer in self._sessions.current}
+        carried = {peer: count.sent + count.received for peer, count in counts.items()}
+        sharing = {peer for peer, s in self._sessions.current.items() if s.wanting & s.audience}
+        for topic in self._topics.values():
+            sharing |= topic.present
+        now = self._clock()
+        young = {peer for peer, s in self._sessions.current.items() if now < s.since + LASTING_SECONDS}
+        return sharing | young | self._usage.busy(carried, now)
+
+    def introduce(self, link: Link, address: Address | None, others: Iterable[ControlSession]) -> None:
+        standing = self.circle.gate.review(link.peer, link.peer.hello.membership).standing
+        alike = ((other.peer, other.address) for other in others if other.standing == standing)
+        for message in introductions(alike, address):
+            link.post(message)
+
     def session_up(self, session: ControlSession, others: list[ControlSession]) -> None:
         self._bulks.control_up()
         self.circle.up(session)
         others = [other for other in others if other.standing == session.standing]
-        for message in introductions(((other.peer, other.address) for other in others), session.address):
-            session.link.post(message)
+        self.introduce(session.link, session.address, others)
         for other in others:
             for message in introductions([(session.peer, session.address)], other.address):
                 other.link.post(message)
@@ -309,6 +346,8 @@ class Exchange:
         end = session.link.end
         assert end is not None
         self._lookups.gone(session.peer)
+        for wanted in session.wanting:
+            self._companies.changed(wanted)
         for topic in self._topics.values():
             topic.gone(session.peer)
         if not session.replaced:
@@ -334,6 +373,29 @@ class Exchange:
 
     def found(self, peer: NodeId, message: Found) -> None:
         self._lookups.found(peer, message)
+
+    def turned_away(self, peer: NodeId) -> None:
+        self._sessions.turned_away(peer)
+
+    async def sought(self, session: ControlSession, message: Seek) -> None:
+        await self._seeking.heard(session, message)
+
+    def company_changed(self, topic: SnapshotKey) -> None:
+        self._companies.changed(topic)
+
+    # --- for seeking (seeking.Owner) ------------------------------------------------------------------
+
+    def crowded(self) -> bool:
+        return self._sessions.table.crowded
+
+    async def takes_part(self, topic: SnapshotKey) -> bool:
+        return topic in self._topics or await open_topic(self._catalog, topic) is not None
+
+    def call(self, node: NodeId, addresses: Iterable[Address], told_by: NodeId) -> None:
+        self._sessions.call(node, addresses, told_by)
+
+    def among(self) -> Standing:
+        return "member" if self.circle.gate.in_site else "open"
 
     def told_of_site(self, session: ControlSession, message: Belongs | Revoked | Granted) -> None:
         self.circle.told(session, message)

@@ -20,12 +20,15 @@ from protocol.manifest import Layout
 from protocol.messages import (
     Absent,
     Claims,
+    Company,
     Fetching,
+    FetchingHeard,
     Granted,
     Have,
     HaveMap,
     Join,
     Lease,
+    LeaseHeard,
     Leave,
     Lost,
     Ranges,
@@ -167,7 +170,20 @@ class Gate(Protocol):
         ...
 
 
-TopicMessage = Join | Absent | Leave | HaveMap | Have | Lost | Claims | Lease | Fetching
+TopicMessage = (
+    Join
+    | Absent
+    | Leave
+    | HaveMap
+    | Have
+    | Lost
+    | Claims
+    | Lease
+    | Fetching
+    | Company
+    | LeaseHeard
+    | FetchingHeard
+)
 """Control messages that concern who takes part in a topic and what each has."""
 
 

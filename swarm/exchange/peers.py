@@ -1,29 +1,25 @@
 """The table of peers: which addresses to dial and when, and which of two connections stays. Pure.
 
 Discovery only hints; an entry is an address, perhaps with the id of the node said to be there. A
-handshake proves the id, or shows that the address is this node's own. Time is an argument.
+handshake proves the id, or shows that the address is this node's own. Time is an argument. Which of many
+nodes to be linked with is decided in `swarm.scheduler.neighbours`; peers that the operator named come first.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from protocol.ids import NodeId
 from swarm.exchange.hearsay import UNPROVEN_DIALS_A_SECOND, UNPROVEN_DIALS_AT_ONCE, Budget, DialRate
+from swarm.scheduler.neighbours import MAX_LINKS, Links, Neighbours
 from swarm.sources.address import Address
 
-MAX_LINKS: Final = 32
-"""Peers a node dials for: each link costs a keepalive and a copy of every Have."""
-
-ADMITTED_FOR_EACH_WANTED: Final = 2
-"""Links admitted for each a node would dial: were there no more, a newcomer to a LAN where everybody has
-enough would find every door closed. As links come of dialling, the average cannot exceed this."""
-
-MAX_CANDIDATES: Final = 512
-"""Addresses remembered: a /24 with both families. A peer or mDNS may name any number of them."""
+MAX_CANDIDATES: Final = 1024
+"""Addresses remembered: a thousand nodes, or a /24 with both families twice over. Peers and mDNS may name any
+number of them."""
 
 FIRST_RETRY_SECONDS: Final = 1.0
 """Wait after the first failure to connect; doubled by each further one: a node restarts in seconds."""
@@ -45,6 +41,15 @@ COURTESY_SECONDS: Final = 0.5
 
 LASTING_SECONDS: Final = 5.0
 """A link that lived for so long was a success, and an attempt at it may be repeated at once."""
+
+TURNED_AWAY_SECONDS: Final = 60.0
+"""How long a peer that had enough links is not dialled: some end within minutes."""
+
+CALL_SECONDS: Final = 10.0
+"""How long a node that seeks what this one has is dialled, whether there is room for it or not."""
+
+MAX_CALLED: Final = 32
+"""Such nodes at a time."""
 
 FORGET_AFTER_FAILURES: Final = 6
 """Failures after which an address is forgotten (a minute's worth), unless the operator named it."""
@@ -97,14 +102,18 @@ class Candidate:
 
 class PeerTable:
     """Candidates, links and distrust. `dials` hands out what to connect to; each must be reported back
-    by `reached` or `failed`."""
+    by `reached` or `failed`. `seeking`: searches under way, for which others call this node."""
 
     def __init__(self, me: NodeId, *, max_links: int = MAX_LINKS) -> None:
         self.me = me
         self.max_links = max_links
         self.linked: set[NodeId] = set()
+        self._neighbours = Neighbours(me, max_links - max_links // 4)
         self._candidates: dict[Address, Candidate] = {}
         self._distrusted: dict[NodeId, float] = {}
+        self._turned_away: dict[NodeId, float] = {}
+        self._called: dict[NodeId, float] = {}
+        self.seeking = 0
         self._budget = Budget()
         self._rate = DialRate(UNPROVEN_DIALS_AT_ONCE, UNPROVEN_DIALS_A_SECOND)
 
@@ -166,59 +175,95 @@ class PeerTable:
 
     def _make_room(self, candidate: Candidate) -> bool:
         """Forget the least promising address; hearsay of peers never pushes out anything."""
-        if candidate.via == "exchange":
+        needed = (
+            candidate.via == "static" or candidate.node_id in self.linked or candidate.node_id in self._called
+        )
+        if candidate.via == "exchange" and not needed:
             return False
         idle = [
             c
             for c in self._candidates.values()
             if c.via != "static" and not c.dialling and c.node_id not in self.linked
         ]
-        if not idle:
+        worst = max(idle, key=self._promise, default=None)
+        if worst is None or not (needed or self._promise(candidate) <= self._promise(worst)):
             return False
-        self._drop(max(idle, key=lambda c: (c.via == "exchange", c.failures)))
+        self._drop(worst)
         return True
+
+    def _promise(self, candidate: Candidate) -> tuple[bool, int, int]:
+        """The smaller, the better: who said it, failures, how near the node is."""
+        peer = candidate.node_id
+        rank = 1 << 64 if peer is None else self._neighbours.rank(peer)
+        return candidate.via == "exchange", candidate.failures, rank
 
     # --- dialling ------------------------------------------------------------------------------------
 
     def dials(self, now: float) -> list[Address]:
-        """Addresses to connect to now: those that failed least first, then in the order they fell due."""
+        """Addresses to connect to now: what the operator named, then those wanted that failed least."""
         room = self._room()
-        due = [c for c in self._candidates.values() if c.retry_at <= now and self._wanted(c, now)]
-        due.sort(key=lambda candidate: (candidate.failures, candidate.retry_at))
+        due = [c for c in self._eligible(now, now) if c.retry_at <= now] if room or self._called else []
+        due.sort(key=lambda candidate: (candidate.via != "static", candidate.failures, candidate.retry_at))
         chosen: list[Address] = []
         for candidate in due:
-            if len(chosen) == room or not (candidate.free or self._rate.ready_at <= now):
+            called = candidate.node_id in self._called
+            if (room <= 0 and not called) or not (candidate.free or self._rate.ready_at <= now):
                 continue
             if not candidate.free:
                 self._rate.take(now)
+            room -= not called
             candidate.dialling, candidate.dialled_at = True, now
             chosen.append(candidate.address)
         return chosen
 
     def next_dial(self, now: float) -> float:
         """When `dials` should be asked again; infinity when only a change of the table brings work."""
-        if self._room() == 0:
+        room = self._room()
+        if room == 0 and not self._called:
             return math.inf
-        ends = (until for until in self._distrusted.values() if until > now)
-        ready_at = self._rate.ready_at
-        times = (
-            c.retry_at if c.free else max(c.retry_at, ready_at)
-            for c in self._candidates.values()
-            if self._wanted(c, now)
-        )
-        return min(min(times, default=math.inf), min(ends, default=math.inf))
+        eligible = self._eligible(now, math.inf)
+        due = [c for c in eligible if room or c.node_id in self._called]
+        times = [c.retry_at if c.free else max(c.retry_at, self._rate.ready_at) for c in due]
+        for untils in (self._distrusted, self._turned_away):
+            times += [until for until in untils.values() if until > now]
+        return min((time for time in times if time > now), default=math.inf)
 
     def _room(self) -> int:
-        under_way = sum(candidate.dialling for candidate in self._candidates.values())
+        under_way = sum([candidate.dialling for candidate in self._candidates.values()])
         return max(0, self.max_links - len(self.linked) - under_way)
 
-    def _wanted(self, candidate: Candidate, now: float) -> bool:
-        peer = candidate.node_id
-        return (
-            not candidate.dialling
-            and peer != self.me
-            and (peer is None or (peer not in self.linked and self.trusts(peer, now)))
+    def _eligible(self, now: float, by: float) -> list[Candidate]:
+        """Candidates worth dialling by that time: wanted among all that can be had by then."""
+        self._called = {peer: until for peer, until in self._called.items() if until > now}
+        barred = {self.me} | self.linked
+        for untils in (self._distrusted, self._turned_away):
+            barred.update(peer for peer, until in untils.items() if until > now)
+        candidates = self._candidates.values()
+        idle = [c for c in candidates if not c.dialling and c.node_id not in barred]
+        coming = {c.node_id for c in candidates if c.dialling and c.node_id}
+        wanted = self._wanted(
+            self.linked | coming | {c.node_id for c in idle if c.node_id and c.retry_at <= by}
         )
+        return [c for c in idle if c.node_id is None or c.via == "static" or c.node_id in wanted]
+
+    def _wanted(self, known: Set[NodeId]) -> Set[NodeId]:
+        self._neighbours.forget(known)
+        return self._neighbours.wanted(known) | self._called.keys()
+
+    def call(self, peer: NodeId, addresses: Iterable[Address], now: float, told_by: NodeId | None) -> None:
+        """This node seeks what this one has: dial it now."""
+        if peer in self.linked or len(self._called) >= MAX_CALLED:
+            return
+        self._called[peer] = now + CALL_SECONDS
+        self._turned_away.pop(peer, None)
+        self.sighting(peer, addresses, "exchange", now, told_by)
+        for order, candidate in enumerate(self.addresses(peer)):
+            candidate.retry_at = now + self._head_start(peer, order)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether nodes are known that there is no link with."""
+        return any(c.node_id and c.node_id not in self.linked for c in self._candidates.values())
 
     def failed(self, address: Address, now: float) -> None:
         """The address could not be reached, or no node of ours is there."""
@@ -260,9 +305,24 @@ class PeerTable:
             return "this is the node itself"
         if not self.trusts(peer, now):
             return "the peer is distrusted for now"
-        if peer not in self.linked and len(self.linked) >= ADMITTED_FOR_EACH_WANTED * self.max_links:
-            return f"{len(self.linked)} peers are enough"
         return None
+
+    def has_room(self, peer: NodeId) -> bool:
+        """Whether a link with this node would be one of at most max_links."""
+        return peer in self.linked or len(self.linked) < self.max_links
+
+    def spare(self, newcomer: NodeId, busy: Set[NodeId]) -> NodeId | None:
+        """The link to give up for one with `newcomer` when there is no room; `busy` are in use."""
+        named = {c.node_id for c in self._candidates.values() if c.via == "static" and c.node_id is not None}
+        known = self.linked | {newcomer} | {c.node_id for c in self._candidates.values() if c.node_id}
+        sought = {newcomer} if self.seeking else self._called.keys()
+        links = Links(frozenset(self.linked), named, busy, self._wanted(known) | named, sought)
+        return self._neighbours.spare(links, newcomer)
+
+    def turned_away(self, peer: NodeId, now: float) -> None:
+        """The peer has links enough: leave it alone for a while."""
+        self._turned_away = {node: until for node, until in self._turned_away.items() if until > now}
+        self._turned_away[peer] = now + TURNED_AWAY_SECONDS
 
     def link_up(self, peer: NodeId, address: Address | None, now: float) -> None:
         """There is a proven link with this node; `address` is where it listens, if anywhere."""
@@ -277,11 +337,12 @@ class PeerTable:
     def link_down(self, peer: NodeId, now: float, *, lasted: float) -> None:
         """The link is gone after so many seconds; its addresses are tried again, by the smaller id first.
 
-        A link that did not last is a failure: the peer may have more links than it wants.
+        A link that did not last is a failure, unless the peer had links enough.
         """
         self.linked.discard(peer)
+        blameless = lasted >= LASTING_SECONDS or self._turned_away.get(peer, now) > now
         for order, candidate in enumerate(self.addresses(peer)):
-            candidate.failures = 0 if lasted >= LASTING_SECONDS else candidate.failures + 1
+            candidate.failures = 0 if blameless else candidate.failures + 1
             wait = self._backoff(candidate.failures) + self._head_start(peer, order)
             candidate.retry_at = max(candidate.retry_at, now + wait)
 

@@ -1,6 +1,7 @@
 """The control connections of this node: dialling candidates, keeping one for each pair, redialling.
 
-Carries out what the table of peers decides (`peers`). Whoever makes a `Sessions` says what a session is
+Carries out what the table of peers decides (`peers`). Who is not wanted because there are links enough is
+told so, and of others to try, before the link ends. Whoever makes a `Sessions` says what a session is
 and hears of each that comes up or goes down, in that order and never two for the same peer at once.
 """
 
@@ -8,15 +9,17 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from typing import Final, Protocol
 
 import trio
 
 from protocol.ids import NodeId, short
+from protocol.messages import Bye
 from swarm.exchange.connector import CannotConnect, Connector
 from swarm.exchange.control import ControlSession
 from swarm.exchange.link import Link
+from swarm.exchange.outbox import Message
 from swarm.exchange.peers import PeerTable, second_connection
 from swarm.sources.address import Address, is_loopback
 
@@ -25,6 +28,11 @@ MAX_LINKS_OF_A_HOST: Final = 16
 machine could otherwise be all the peers a node has. Containers of a machine that shares its address fit."""
 
 log = logging.getLogger(__name__)
+
+BYE_SECONDS: Final = 1.0
+"""For a peer that is told goodbye to close the link itself, having read all that was said before."""
+
+ENOUGH: Final = "this node has as many links as it wants"
 
 
 class Owner(Protocol):
@@ -44,6 +52,14 @@ class Owner(Protocol):
 
     def session_down(self, session: ControlSession) -> None:
         """It has ended, for the reason in its link."""
+        ...
+
+    def busy(self) -> Set[NodeId]:
+        """The peers whose links are in use."""
+        ...
+
+    def introduce(self, link: Link, address: Address | None, others: Iterable[ControlSession]) -> None:
+        """Tell whoever is at the other end, at this address, of the peers of these sessions."""
         ...
 
 
@@ -95,6 +111,15 @@ class Sessions:
         if session := self.current.get(peer):
             session.link.cut(reason)
 
+    def call(self, node: NodeId, addresses: Iterable[Address], told_by: NodeId | None) -> None:
+        """A node seeks what this one has, says a peer: have a link with it."""
+        self.table.call(node, addresses, self._clock(), told_by)
+        self._changed.unpark_all()
+
+    def turned_away(self, peer: NodeId) -> None:
+        """The peer says that it has links enough."""
+        self.table.turned_away(peer, self._clock())
+
     async def run(self, link: Link, address: Address | None, *, mine: bool, host: str | None = None) -> None:
         """Run a control connection until it ends, if it is welcome. `address`: where the peer listens;
         `host`: where it called from."""
@@ -106,6 +131,8 @@ class Sessions:
         refusal = refusal or await self._refusal(link, mine=mine, caller=caller)
         if refusal is not None:
             log.debug("a link with %s is not wanted: %s", short(peer), refusal)
+            if refusal == ENOUGH:
+                await self._send_away(link, address)
             await link.close()
             return
         session = self._owner.session(link, address, mine=mine)
@@ -137,20 +164,57 @@ class Sessions:
             return "another one stands in line already"
         self._in_line.add(peer)
         try:
-            while (first := self.current.get(peer)) is not None:
-                verdict = second_connection(self.table.me, peer, first_mine=first.mine, second_mine=mine)
-                if verdict == "probe":
-                    verdict = "drop" if await first.probe() else "replace"
-                if verdict == "drop":
-                    return "there is one already"
-                first.replaced = True
-                first.link.cut("replaced by another connection")
-                await first.finished.wait()
+            return await self._stand_in_line(peer, mine=mine, caller=caller)
         finally:
             self._in_line.discard(peer)
-        if caller is not None and self._callers[caller] >= MAX_LINKS_OF_A_HOST:
-            return f"{MAX_LINKS_OF_A_HOST} peers at one address are enough"
-        return self.table.admits(peer, self._clock())
+
+    async def _stand_in_line(self, peer: NodeId, *, mine: bool, caller: str | None) -> str | None:
+        while True:
+            first = self.current.get(peer)
+            if first is not None:
+                if await self._keep(first, mine=mine):
+                    return "there is one already"
+            elif caller is not None and self._callers[caller] >= MAX_LINKS_OF_A_HOST:
+                return f"{MAX_LINKS_OF_A_HOST} peers at one address are enough"
+            elif (reason := self.table.admits(peer, self._clock())) is not None:
+                return reason
+            elif self.table.has_room(peer):
+                return None
+            elif not await self._make_room(peer):
+                return ENOUGH
+
+    async def _keep(self, first: ControlSession, *, mine: bool) -> bool:
+        """Whether the connection there is with a peer stays though there is another; if not, it has ended."""
+        verdict = second_connection(self.table.me, first.peer, first_mine=first.mine, second_mine=mine)
+        if verdict == "probe":
+            verdict = "drop" if await first.probe() else "replace"
+        if verdict == "drop":
+            return True
+        first.replaced = True
+        first.link.cut("replaced by another connection")
+        await first.finished.wait()
+        return False
+
+    async def _make_room(self, newcomer: NodeId) -> bool:
+        """End the link that can best be done without, politely; whether there was one."""
+        spare = self.table.spare(newcomer, self._owner.busy())
+        session = self.current.get(spare) if spare is not None else None
+        if session is None:
+            return False
+        self.table.turned_away(session.peer, self._clock())
+        session.link.post(Bye(ENOUGH))
+        with trio.move_on_after(BYE_SECONDS):
+            await session.finished.wait()
+        session.link.cut("made way for another peer")
+        await session.finished.wait()
+        return True
+
+    async def _send_away(self, link: Link, address: Address | None) -> None:
+        """Say goodbye on a link that will not be, and of whom else there is."""
+        self._owner.introduce(link, address, self.current.values())
+        link.post(Bye(ENOUGH))
+        with trio.move_on_after(BYE_SECONDS):
+            await link.run(_ignore)
 
     def _up(self, session: ControlSession) -> None:
         log.info("linked with %s at %s", short(session.peer), session.address or "no address of its own")
@@ -168,3 +232,7 @@ class Sessions:
         self._owner.session_down(session)
         session.finished.set()
         self._changed.unpark_all()
+
+
+async def _ignore(message: Message) -> None:
+    """What is said on a link that is about to end."""

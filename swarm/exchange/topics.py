@@ -84,7 +84,8 @@ class PeerSource:
 
 class Topic:
     """Made by `Exchange.join`. `events`: what peers say, and PeerGone when one is lost. `linked`: the peers
-    there were links with at the start, each of which will answer or be gone.
+    there were links with at the start, each of which will answer or be gone. `searched`: whether others were
+    looked for as well, as far as need be. `present`: who takes part.
 
     The first a peer says is a Join (or that it is Absent); should the link be lost, a PeerGone follows and
     the peer begins anew.
@@ -97,8 +98,14 @@ class Topic:
         self.linked = linked
         self._links = links
         self._digest_of = digest_of
-        self._present: set[NodeId] = set()
+        self.present: set[NodeId] = set()
+        self.searched = trio.Event()
         self._events, self.events = trio.open_memory_channel[TopicEvent](float("inf"))
+
+    @property
+    def company(self) -> int:
+        """How many peers take part."""
+        return len(self.present)
 
     def say(self, message: Sayable, peer: NodeId | None = None) -> None:
         """Tell one peer, or every peer that takes part. Never blocks; a peer that does not read is cut."""
@@ -115,17 +122,17 @@ class Topic:
             await trio.sleep(EVENTS_POLL_SECONDS)
         match event.message:
             case Join():
-                self._present.add(event.peer)
+                self.present.add(event.peer)
             case Absent() | Leave():
-                self._present.discard(event.peer)
-            case _ if event.peer not in self._present:
+                self.present.discard(event.peer)
+            case _ if event.peer not in self.present:
                 return
         self._pass_on(event)
 
     def gone(self, peer: NodeId) -> None:
         """The link with this peer is no more: never late, even if the transfer is behind."""
-        if peer in self._present:
-            self._present.discard(peer)
+        if peer in self.present:
+            self.present.discard(peer)
             self._pass_on(PeerGone(peer))
 
     def _pass_on(self, event: TopicEvent) -> None:

@@ -36,6 +36,14 @@ class PeerLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerCompany:
+    """Those who take part with this peer and want chunks, sorted by id: who shares its uplink."""
+
+    peer: NodeId
+    nodes: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PeerHas:
     peer: NodeId
     bits: int
@@ -49,19 +57,25 @@ class PeerLost:
 
 @dataclass(frozen=True, slots=True)
 class PeerLease:
-    """A peer says it holds the origin's lease (with its count of bytes fetched so far) or gave it up."""
+    """A peer says it holds the origin's lease (with its count of bytes fetched so far) or gave it up.
+
+    holder: who it is about when the peer only passes it on; that one said it `age` seconds ago.
+    """
 
     peer: NodeId
     held: bool
     fetched: int
+    holder: NodeId | None = None
+    age: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class PeerFetching:
-    """The origin is about to fetch these from upstream."""
+    """The origin is about to fetch these from upstream. holder: who, when the peer only passes it on."""
 
     peer: NodeId
     bits: int
+    holder: NodeId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +142,7 @@ class Tick:
 Event = (
     PeerJoined
     | PeerLeft
+    | PeerCompany
     | PeerHas
     | PeerLost
     | PeerLease
@@ -187,6 +202,26 @@ class SayFetching:
 
 
 @dataclass(frozen=True, slots=True)
+class PassLease:
+    """Tell these peers what another node said of the lease `age` seconds ago."""
+
+    holder: NodeId
+    held: bool
+    fetched: int
+    age: float
+    to: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PassFetching:
+    """Tell these peers what another node is about to fetch from upstream."""
+
+    holder: NodeId
+    bits: int
+    to: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WakeAt:
     """Send a Tick at this time; replaces the WakeAt before."""
 
@@ -205,4 +240,6 @@ class Stuck:
     bits: int
 
 
-Command = Fetch | Cancel | AskClaims | SayLease | SayFetching | WakeAt | Complete | Stuck
+Command = (
+    Fetch | Cancel | AskClaims | SayLease | SayFetching | PassLease | PassFetching | WakeAt | Complete | Stuck
+)

@@ -55,6 +55,9 @@ LEASE_TURN_SECONDS: Final = 1.0
 NEGLECT_SECONDS: Final = 5.0
 """How long nothing that this node needs is on order or announced before it goes on an errand."""
 
+MAX_DISTANT: Final = 16
+"""Nodes without a link here of whose leases this one keeps track: one is the origin, a few are on errands."""
+
 LEASE_REST_SECONDS: Final = 10.0
 """Who gave up does not claim again before this, so that the next in rank gets its turn."""
 
@@ -160,6 +163,7 @@ class Lease:
         self._topic = topic
         self._rank = self._rank_of(me)
         self._rivals: dict[NodeId, Rival] = {}
+        self._distant: dict[NodeId, Rival] = {}
         self._stall = LEASE_STALL_SECONDS + longest_chunk / STALL_RATE
         self._settled_at = settled_at
         self._open_since: float | None = None
@@ -176,6 +180,7 @@ class Lease:
     def joined(self, peer: NodeId, candidate: bool) -> None:
         """A peer says whether it could be the origin."""
         rival = self._rivals.setdefault(peer, Rival(self._rank_of(peer)))
+        self._distant.pop(peer, None)
         if candidate and not rival.candidate:
             rival.failed = False
         rival.candidate = candidate
@@ -209,10 +214,59 @@ class Lease:
         rival.announced |= bits
         rival.announced_at = now
 
+    def heard_of(self, node: NodeId, held: bool, said_at: float, now: float) -> bool:
+        """A peer says that another node said so at that time; whether it is news to be passed on."""
+        rival = self._rivals.get(node)
+        if rival is None:
+            if not held or not self._keep_track(node, now):
+                return False
+        elif said_at <= rival.heard_at + (LEASE_SAY_SECONDS / 2 if held == rival.held else 0.0):
+            return False
+        elif rival.left_at is not None and said_at > rival.left_at:
+            self._distant[node] = rival
+            rival.left_at = None
+        self.heard(node, held, now)
+        self._rivals[node].heard_at = min(said_at, now)
+        return not held or self.origin(now) == node
+
+    def announced_by(self, node: NodeId, bits: int, now: float) -> int:
+        """A peer says that another node is about to fetch these; those of them that are news."""
+        rival = self._rivals.get(node)
+        if rival is None and not self._keep_track(node, now):
+            return 0
+        news = minus(bits, self._rivals[node].announced)
+        if news:
+            self.announced(node, news, now)
+        return news
+
+    def _keep_track(self, node: NodeId, now: float) -> bool:
+        """Make room for what is heard of a node without a link; whether there is."""
+        over = [
+            n for n, r in self._distant.items() if not self.live(r, now) and now >= self._announced_until(r)
+        ]
+        for gone in over:
+            del self._distant[gone], self._rivals[gone]
+        if len(self._distant) >= MAX_DISTANT:
+            return False
+        self._rivals[node] = self._distant[node] = Rival(self._rank_of(node))
+        return True
+
+    def last_of(self, node: NodeId, now: float) -> tuple[float, int]:
+        """How many seconds ago a holder was heard, and what it announced that did not turn up yet."""
+        rival = self._rivals[node]
+        return now - rival.heard_at, rival.announced
+
     def arrived(self, peer: NodeId, bits: int, now: float) -> None:
-        """A peer has these now."""
+        """A peer has these now; whoever announced them without a link got them first."""
         rival = self._rivals.get(peer)
-        if rival is not None and rival.announced & bits:
+        if rival is not None:
+            self._progress(rival, bits, now)
+        for distant in self._distant.values():
+            self._progress(distant, bits, now)
+
+    @staticmethod
+    def _progress(rival: Rival, bits: int, now: float) -> None:
+        if rival.announced & bits:
             rival.announced = minus(rival.announced, bits)
             rival.moved_at = rival.announced_at = now
             rival.moved = True

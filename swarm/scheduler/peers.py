@@ -37,6 +37,7 @@ class Peer:
         self.node = node
         self.wants = False
         self.can_fetch = False
+        self.company: tuple[NodeId, ...] = ()
         self.has = 0
         self.offers = 0
         self.refused = 0

@@ -13,6 +13,8 @@ begins with what the other would take last. While there is an origin, chunks com
 A holder that still has such chunks, or that is the origin, spends its upload on them: what others have as
 well is asked of the others, and of the origin only once it has been waiting.
 
+All this holds where everybody is linked with everybody; for a peer that is linked with others see `partial`.
+
 A policy gives sets of chunks, best first; how many of them are ordered is decided by who calls it.
 `Picker` is what another policy has to offer.
 """
@@ -26,6 +28,7 @@ from typing import Final, NamedTuple, Protocol
 from protocol.bits import minus, periodic
 from protocol.ids import NodeId
 from swarm.scheduler.aged import Aged
+from swarm.scheduler.partial import Partial
 from swarm.scheduler.peers import Peer, Peers
 
 OWN_SLICE_GRACE: Final = 1.0
@@ -145,11 +148,19 @@ class SliceFirst:
         self._relays: dict[NodeId, Relay] = {}
         self._waiting = Aged(OWN_SLICE_GRACE, now)
         self._left_over: dict[NodeId, Aged] = {}
+        self._partial = Partial(me, total, now)
 
     def tiers(self, peer: Peer, view: View, now: float) -> Iterator[Tier]:
         """Own part of what only this peer has; parts of late nodes; what others have too, rarest first."""
+        if self._partial.applies(peer, view.present, view.peers):
+            origin = peer.node == view.origin
+            for bits in self._partial.tiers(
+                peer, view.want, view.peers, origin=origin, longest=view.longest, now=now
+            ):
+                yield Tier(bits, self._start(view))
+            return
         self._deal(view)
-        start = self._total * view.present.index(self._me) // len(view.present)
+        start = self._start(view)
         offered = view.want & peer.offers
         held = view.peers.held
         only_here = minus(offered, held[1])
@@ -166,6 +177,10 @@ class SliceFirst:
             rare = minus(others, held[2])
             yield Tier(rare, start)
             yield Tier(others ^ rare, start)
+
+    def _start(self, view: View) -> int:
+        """A place of this node's own, so that two nodes ask for different chunks first."""
+        return self._total * view.present.index(self._me) // len(view.present)
 
     def _deal(self, view: View) -> None:
         """Deal the chunks out anew when other nodes take part than last time."""
@@ -233,6 +248,8 @@ class SliceFirst:
     def next_wake(self, now: float) -> float | None:
         """When the next node becomes late, or the next chunks have waited long."""
         times = [aged.next_wake() for aged in [self._waiting, *self._left_over.values()]]
+        if (left_over := self._partial.next_wake(now)) is not None:
+            times.append(left_over)
         for relay in self._relays.values():
             if relay.waiting_since is not None:
                 times.append(relay.waiting_since + relay.grace())

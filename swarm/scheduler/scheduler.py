@@ -22,6 +22,7 @@ from protocol.manifest import Layout
 from swarm.scheduler import events as ev
 from swarm.scheduler.claims import ClaimsDesk
 from swarm.scheduler.events import UPSTREAM, Command, Event
+from swarm.scheduler.hearsay import Hearsay
 from swarm.scheduler.hedges import duplicates
 from swarm.scheduler.lease import LEASE_SAY_SECONDS, Lease, Situation, State
 from swarm.scheduler.orders import Order, Orders
@@ -77,6 +78,7 @@ class Scheduler:
         self._peers = Peers()
         self._orders = Orders()
         self._lease = Lease(me, topic, now, settled_at=now + settle, longest_chunk=self._longest)
+        self._hearsay = Hearsay(me, self._lease, self._peers)
         self._picker: Picker = picker or SliceFirst(me, lengths.total, now)
         self._desk = ClaimsDesk(now)
         self._stuck = StuckClock(now)
@@ -144,8 +146,10 @@ class Scheduler:
         peer.wants, peer.can_fetch = event.wants, event.can_fetch
         self._find_present()
         self._lease.joined(event.peer, event.wants and event.can_fetch)
-        if not (new and self._lease.held):
+        if not new:
             return []
+        if not self._lease.held:
+            return self._hearsay.newcomer(event.peer, now)
         under_way = from_members(self._orders.pending(UPSTREAM))
         self._said_at = now
         said: list[Command] = [ev.SayLease(True, self._record.fetched)]
@@ -157,6 +161,10 @@ class Scheduler:
         self._lease.left(event.peer, now)
         self._desk.left(event.peer)
         return self._call_off(event.peer)
+
+    def _peer_company(self, event: ev.PeerCompany, now: float) -> list[Command]:
+        self._peers.add(event.peer).company = event.nodes
+        return []
 
     def _peer_has(self, event: ev.PeerHas, now: float) -> list[Command]:
         new = self._peers.gained(self._peers.add(event.peer), event.bits)
@@ -172,14 +180,12 @@ class Scheduler:
         return self._call_off(event.peer, event.bits)
 
     def _peer_lease(self, event: ev.PeerLease, now: float) -> list[Command]:
-        self._lease.heard(event.peer, event.held, now)
-        return []
+        return self._hearsay.lease(event, now)
 
     def _peer_fetching(self, event: ev.PeerFetching, now: float) -> list[Command]:
-        peer = self._peers.get(event.peer)
-        self._lease.announced(event.peer, minus(event.bits, peer.has if peer is not None else 0), now)
-        self._desk.announced(event.bits)
-        return []
+        if event.holder is None:
+            self._desk.announced(event.bits)
+        return self._hearsay.fetching(event, self._have, now)
 
     # --- events: this node ----------------------------------------------------------------------
 
@@ -455,6 +461,7 @@ class Scheduler:
 _HANDLERS: Final[dict[type[Event], Callable[[Scheduler, Any, float], list[Command]]]] = {
     ev.PeerJoined: Scheduler._peer_joined,
     ev.PeerLeft: Scheduler._peer_left,
+    ev.PeerCompany: Scheduler._peer_company,
     ev.PeerHas: Scheduler._peer_has,
     ev.PeerLost: Scheduler._peer_lost,
     ev.PeerLease: Scheduler._peer_lease,

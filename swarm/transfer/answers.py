@@ -31,9 +31,10 @@ class Answers:
         if not self._unheard:
             self._all_heard.set()
 
-    async def wait(self) -> None:
-        """Return once all said what they have, or too long after they were asked."""
+    async def wait(self, searched: trio.Event) -> None:
+        """Return once all said what they have and others were looked for, or too long after."""
         with trio.move_on_after(ANSWER_SECONDS):
             await self._all_heard.wait()
+            await searched.wait()
             await trio.sleep(MAP_SECONDS)
         self.due = False

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from protocol import bits as bitset
-from protocol.messages import Absent, Claims, Fetching, Have, HaveMap, Join, Lease, Leave, Lost
+from protocol.ids import NodeId
+from protocol.messages import (
+    Absent,
+    Claims,
+    Company,
+    Fetching,
+    FetchingHeard,
+    Have,
+    HaveMap,
+    Join,
+    Lease,
+    LeaseHeard,
+    Leave,
+    Lost,
+)
 from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicEvent
 from swarm.scheduler import events as ev
 from swarm.transfer.claims import ClaimBook
@@ -32,14 +46,28 @@ def _translate(event: TopicEvent, book: ClaimBook, have: int, total: int) -> lis
             return [ev.PeerHas(peer, bits & bitset.everything(total))]
         case PeerMessage(peer, Have(_, ranges)):
             return [ev.PeerHas(peer, bitset.from_ranges(ranges, total))]
+        case PeerMessage(peer, Company(_, nodes)):
+            return [ev.PeerCompany(peer, tuple(sorted(set(nodes))))]
         case PeerMessage(peer, Lost(_, ranges)):
             return [ev.PeerLost(peer, bitset.from_ranges(ranges, total))]
-        case PeerMessage(peer, Fetching(_, ranges)):
-            return [ev.PeerFetching(peer, bitset.from_ranges(ranges, total))]
-        case PeerMessage(peer, Lease(_, held, fetched)):
-            return [ev.PeerLease(peer, held, fetched)]
+        case PeerMessage(peer, Fetching() | Lease() | FetchingHeard() | LeaseHeard() as said):
+            return [_of_the_lease(peer, said, total)]
         case PeerMessage(peer, Claims() as claims):
             fresh = book.add(claims, claims.signer, have, passed_on=claims.signer != peer)
             return [ev.Vouched(fresh)] if fresh else []
         case _:
             return []
+
+
+def _of_the_lease(
+    peer: NodeId, said: Fetching | Lease | FetchingHeard | LeaseHeard, total: int
+) -> ev.PeerFetching | ev.PeerLease:
+    match said:
+        case Fetching(_, ranges):
+            return ev.PeerFetching(peer, bitset.from_ranges(ranges, total))
+        case FetchingHeard(_, holder, ranges):
+            return ev.PeerFetching(peer, bitset.from_ranges(ranges, total), holder)
+        case Lease(_, held, fetched):
+            return ev.PeerLease(peer, held, fetched)
+        case LeaseHeard(_, holder, held, fetched, age):
+            return ev.PeerLease(peer, held, fetched, holder, age / 1000)

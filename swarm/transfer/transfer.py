@@ -19,7 +19,18 @@ import trio
 from protocol import bits as bitset
 from protocol.ids import ChunkDigest, NodeId, short, to_text
 from protocol.manifest import Blob, File, Snapshot
-from protocol.messages import Absent, Claims, Fetching, Join, Lease, Leave, Lost, NeedClaims
+from protocol.messages import (
+    Absent,
+    Claims,
+    Fetching,
+    FetchingHeard,
+    Join,
+    Lease,
+    LeaseHeard,
+    Leave,
+    Lost,
+    NeedClaims,
+)
 from protocol.signing import Identity, attest
 from swarm.errors import NoSource, SwarmError, WrongContent
 from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicEvent
@@ -167,7 +178,7 @@ class Transfer:
                     self._spawn(self._listen, topic)
                 if topic is not None and topic.linked:
                     self._answers = Answers(topic.linked)
-                    self._spawn(self._wait_for_answers)
+                    self._spawn(self._wait_for_answers, topic)
                 self._say_upstream()
                 task_status.started()
         finally:
@@ -267,8 +278,21 @@ class Transfer:
                 self._fail(self._nobody_has(bits))
             case ev.Complete():
                 self._say_join()
+            case ev.PassLease() | ev.PassFetching():
+                self._pass_on(command)
             case ev.SayFetching() | ev.SayLease() | ev.AskClaims():
                 self._speak(command)
+
+    def _pass_on(self, command: ev.PassLease | ev.PassFetching) -> None:
+        key = self.snapshot.key
+        match command:
+            case ev.PassLease(holder, held, fetched, age, to):
+                messages: list[Sayable] = [LeaseHeard(key, holder, held, fetched, int(1000 * age))]
+            case ev.PassFetching(holder, bits, to):
+                messages = [FetchingHeard(key, holder, ranges) for ranges in cut(bits)]
+        for peer in to:
+            for message in messages:
+                self._say(message, peer)
 
     def _speak(self, command: ev.SayFetching | ev.SayLease | ev.AskClaims) -> None:
         key = self.snapshot.key
@@ -311,8 +335,8 @@ class Transfer:
             case _:
                 self._present.add(event.peer)
 
-    async def _wait_for_answers(self) -> None:
-        await self._answers.wait()
+    async def _wait_for_answers(self, topic: Topic) -> None:
+        await self._answers.wait(topic.searched)
         self._say_upstream()
 
     def _say_upstream(self) -> None:

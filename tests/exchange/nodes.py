@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from blake3 import blake3
 from protocol.bits import everything
 from protocol.ids import ChunkDigest, NodeId, SnapshotKey
 from protocol.manifest import Blob, File, Layout, Snapshot
-from protocol.messages import Claims, Ranges
+from protocol.messages import Claims, Company, Ranges
 from protocol.signing import Identity, attest
 from swarm.exchange.exchange import Exchange
 from swarm.exchange.interfaces import PeerGone, PeerMessage, Reader, Served
@@ -210,10 +210,26 @@ class Inbox:
 
 
 def heard(topic: Topic) -> list[PeerMessage | PeerGone]:
-    """The events that wait."""
-    events = []
+    """The events that wait, but for who shares whose uplink (`told_of_company`)."""
+    return [event for event in _waiting(topic) if not _is_company(event)]
+
+
+def told_of_company(topic: Topic) -> list[tuple[NodeId, tuple[NodeId, ...]]]:
+    """What waits of who shares whose uplink: (whose, who). The other events are dropped."""
+    return [
+        (event.peer, event.message.nodes)
+        for event in _waiting(topic)
+        if isinstance(event, PeerMessage) and isinstance(event.message, Company)
+    ]
+
+
+def _is_company(event: PeerMessage | PeerGone) -> bool:
+    return isinstance(event, PeerMessage) and isinstance(event.message, Company)
+
+
+def _waiting(topic: Topic) -> Iterator[PeerMessage | PeerGone]:
     while True:
         try:
-            events.append(topic.events.receive_nowait())
+            yield topic.events.receive_nowait()
         except (trio.WouldBlock, trio.EndOfChannel):
-            return events
+            return

@@ -359,5 +359,5 @@ async def test_a_full_node_is_not_dialled_every_second(autojump_clock: MockClock
     ):
         other.exchange.sighting(Seen(node.id, (node.address,)))
         await trio.sleep(300)
-        assert 8 <= len([host for host, _ in lan.dialled if host == other.host]) <= 20
-        assert node.linked == {one.id, two.id}
+        assert len([host for host, _ in lan.dialled if host == other.host]) == 5
+        assert node.linked in ({one.id}, {two.id})

@@ -136,11 +136,11 @@ def test_no_more_links_than_the_limit() -> None:
     assert table.next_dial(100) == math.inf
     table.failed(at(0), 100)
     assert len(table.dials(100)) == 1
-    for number in range(6):
-        assert table.admits(LARGE, 100) is None
+    for number in range(3):
+        assert table.has_room(LARGE)
         table.link_up(NodeId(bytes([10 + number]) * 32), None, 100)
-    assert table.admits(LARGE, 100) is not None
-    assert table.admits(NodeId(bytes([10]) * 32), 100) is None
+    assert not table.has_room(LARGE)
+    assert table.has_room(NodeId(bytes([10]) * 32))
 
 
 def test_a_short_link_counts_as_a_failure(table: PeerTable) -> None:

@@ -26,6 +26,7 @@ from swarm.exchange.exchange import Exchange
 from swarm.exchange.interfaces import Catalog, Network
 from swarm.node.site import SiteKeeper
 from swarm.node.transfers import Transfers
+from swarm.scheduler.neighbours import MAX_LINKS
 from swarm.sites.gate import SiteGate
 from swarm.sources import Source, SourceFailed
 from swarm.sources.address import Address
@@ -148,6 +149,7 @@ class Node:
         upload: float | None,
         wrap: Callable[[Transfers], Catalog],
         mirrors: Sequence[str] = (),
+        max_links: int = MAX_LINKS,
         gate: SiteGate | None = None,
     ) -> None:
         self.id = me.node_id
@@ -168,6 +170,7 @@ class Node:
             entropy=entropy(seed),
             workers=InlineWorkers(),
             upload=RateLimiter(int(upload), trio.current_time) if upload else None,
+            max_links=max_links,
             gate=gate,
         )
         self.site = SiteKeeper(gate, self.exchange, me, InlineWorkers()) if gate else None
@@ -241,6 +244,7 @@ class Lan:
         self.hub = hub
         self.network = network
         self.nodes: dict[int, Node] = {}
+        self.max_links = MAX_LINKS
         self._nursery: trio.Nursery
 
     async def start(
@@ -256,8 +260,8 @@ class Lan:
         """Switch a node on; its store is the one it had before, if it ran before."""
         node: Node = await self._nursery.start(self._run, number, online, upload, wrap, mirrors, gate)
         for other_number, other in self.nodes.items():
-            node.exchange.sighting(Seen(other.id, (_address(other_number),)))
-            other.exchange.sighting(Seen(node.id, (_address(number),)))
+            node.exchange.sighting(Seen(other.id, (_address(other_number),), "mdns"))
+            other.exchange.sighting(Seen(node.id, (_address(number),), "mdns"))
         self.nodes[number] = node
         return node
 
@@ -283,6 +287,7 @@ class Lan:
                 upload=upload,
                 wrap=wrap,
                 mirrors=mirrors,
+                max_links=self.max_links,
                 gate=gate,
             )
             stack.enter_context(node._scope)
@@ -337,9 +342,12 @@ def node_id(number: int) -> NodeId:
 
 
 @asynccontextmanager
-async def lan(root: Path, content: Content, hub: Hub, *, nodes: int = 0, seed: int = 0) -> AsyncIterator[Lan]:
+async def lan(
+    root: Path, content: Content, hub: Hub, *, nodes: int = 0, seed: int = 0, max_links: int = MAX_LINKS
+) -> AsyncIterator[Lan]:
     """A LAN with this many nodes, numbered from 1, which may all go upstream."""
     made = Lan(root, content, hub, MemoryNetwork(seed))
+    made.max_links = max_links
     async with trio.open_nursery() as nursery:
         made._nursery = nursery
         for number in range(1, nodes + 1):

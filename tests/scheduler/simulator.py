@@ -258,6 +258,8 @@ class Node:
                 self.tell_all(ev.PeerLease(self.id, held, fetched))
             case ev.SayFetching(bits):
                 self.tell_all(ev.PeerFetching(self.id, bits))
+            case ev.PassLease() | ev.PassFetching():
+                self.pass_on(command)
             case ev.WakeAt(time):
                 self.wake(time)
             case ev.Complete():
@@ -265,6 +267,16 @@ class Node:
                 self.tell_all(ev.PeerJoined(self.id, False, self.can_fetch))
             case ev.Stuck():
                 self.stuck = True
+
+    def pass_on(self, command: ev.PassLease | ev.PassFetching) -> None:
+        event: ev.Event
+        match command:
+            case ev.PassLease(holder, held, fetched, age, _):
+                event = ev.PeerLease(self.id, held, fetched, holder, age)
+            case ev.PassFetching(holder, bits, _):
+                event = ev.PeerFetching(self.id, bits, holder)
+        for peer in command.to:
+            self.tell(self.world.nodes[peer], event)
 
     def wake(self, time: float) -> None:
         self._wake += 1

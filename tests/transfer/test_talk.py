@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.limits import KIB
-from protocol.messages import Absent, Fetching, Have, HaveMap, Join, Lease, Leave, Lost
+from protocol.messages import Absent, Company, Fetching, Have, HaveMap, Join, Lease, Leave, Lost
 from protocol.signing import attest
 from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicMessage
 from swarm.scheduler import events as ev
@@ -16,7 +16,7 @@ from tests.transfer.parts import ORIGIN, PEER
 
 CONTENT = Content(3 * 256 * KIB, 9)
 KEY, TOTAL = CONTENT.key, CONTENT.layout.total
-WHO = PEER.node_id
+WHO, OTHER = PEER.node_id, ORIGIN.node_id
 
 
 def events(message: TopicMessage) -> list[ev.Event]:
@@ -36,6 +36,7 @@ def events(message: TopicMessage) -> list[ev.Event]:
         (Lost(KEY, ((1, 1),)), ev.PeerLost(WHO, 0b10)),
         (Fetching(KEY, ((2, 2),)), ev.PeerFetching(WHO, 0b1100)),
         (Lease(KEY, True, 7), ev.PeerLease(WHO, True, 7)),
+        (Company(KEY, (WHO, OTHER, WHO)), ev.PeerCompany(WHO, tuple(sorted((WHO, OTHER))))),
     ],
 )
 def test_each_message(message: TopicMessage, event: ev.Event) -> None:

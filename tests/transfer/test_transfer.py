@@ -15,7 +15,7 @@ from trio.testing import MockClock
 from protocol import bits as bitset
 from protocol.ids import NodeId, SnapshotKey
 from protocol.limits import KIB
-from protocol.messages import Claims, Have, Join, Leave, Lost
+from protocol.messages import Claims, FetchingHeard, Have, Join, LeaseHeard, Leave, Lost
 from protocol.signing import Identity, attest
 from swarm.errors import NoSource, WrongContent
 from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicEvent
@@ -48,6 +48,8 @@ class Company:
         self.said: list[Sayable] = []
         self.asked: list[tuple[NodeId, int]] = []
         self.linked: frozenset[NodeId] = frozenset()
+        self.searched = trio.Event()
+        self.searched.set()
         self.sends: dict[NodeId, dict[int, bytes]] = {}
         self.refuses: set[NodeId] = set()
         self.distrusted: list[NodeId] = []
@@ -364,3 +366,21 @@ async def test_upstreams_that_fail_are_told_of(tmp_path: Path, autojump_clock: M
             await at.transfer.want(FILES)
         assert f"{HUB}: no route" in at.transfer.notes
         assert trio.current_time() <= STANDSTILL_SECONDS
+
+
+async def test_the_origin_is_told_of_to_those_who_are_not_linked_with_it(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """And what it fetches; a far one's lease keeps this node from going upstream."""
+    async with bench(tmp_path) as b:
+        key = CONTENT.key
+        far = NodeId(bytes(32))
+        for who in (PEER, ORIGIN):
+            await b.company.hears(PeerMessage(who.node_id, Join(key, True, True, False)))
+        b.company.said.clear()
+        await b.company.hears(
+            PeerMessage(PEER.node_id, LeaseHeard(key, far, True, 9, 250)),
+            PeerMessage(PEER.node_id, FetchingHeard(key, far, ((0, 2),))),
+        )
+        passed_on = [said for said in b.company.said if isinstance(said, LeaseHeard | FetchingHeard)]
+        assert passed_on == [LeaseHeard(key, far, True, 9, 250), FetchingHeard(key, far, ((0, 2),))]

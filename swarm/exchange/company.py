@@ -1,0 +1,50 @@
+"""Telling the peers that want a topic of one another: they share this node's uplink.
+
+Where not everybody is linked with everybody, nobody else can tell them. Each change is told, after a pause
+in which others follow, to all of them; a topic that this node does not serve is told of to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import trio
+
+from protocol.ids import NodeId, SnapshotKey
+from protocol.limits import MAX_COMPANY
+from protocol.messages import Company
+from swarm.exchange.control import ControlSession
+
+COMPANY_SECONDS: Final = 0.25
+"""Pause before peers are told: many begin, and end, at about the same time."""
+
+
+class Companies:
+    """`sessions`: the links there are now."""
+
+    def __init__(self, sessions: Mapping[NodeId, ControlSession]) -> None:
+        self._sessions = sessions
+        self._changed: set[SnapshotKey] = set()
+        self._news = trio.lowlevel.ParkingLot()
+
+    def changed(self, topic: SnapshotKey) -> None:
+        """Somebody wants this topic now, or does no more."""
+        self._changed.add(topic)
+        self._news.unpark_all()
+
+    async def run(self) -> None:
+        """Tell what changed, until cancelled."""
+        while True:
+            while not self._changed:
+                await self._news.park()
+            await trio.sleep(COMPANY_SECONDS)
+            topics, self._changed = self._changed, set()
+            for topic in topics:
+                self._tell(topic)
+
+    def _tell(self, topic: SnapshotKey) -> None:
+        company = sorted(peer for peer, session in self._sessions.items() if topic in session.wanting)
+        message = Company(topic, tuple(company[:MAX_COMPANY]))
+        for peer in message.nodes:
+            self._sessions[peer].tell(topic, message)

@@ -1,0 +1,108 @@
+"""Whom a node wants links with when more nodes are known than it can hold links with. Pure.
+
+Up to WANTED_LINKS known nodes everybody is linked with everybody. Beyond that a node wants
+
+- its neighbours on the ring, the RING_NEIGHBOURS next ids on either side: the ring alone holds all nodes
+  together, and whoever knows both ends of a gap closes it;
+- of the others those that are nearest by `rank`, a hash of the two ids. It is the same seen from either
+  side, so that whom a node wants mostly wants it as well, and it has nothing to do with where or when a
+  node came up: the links of all nodes are a random graph, in which any two are three or four links apart.
+
+A node thus holds somewhat more links than it wants, those that only the other side wanted, and MAX_LINKS at
+most. When a link more is wanted than there is room for, `spare` names the one to give up for it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Set
+from dataclasses import dataclass
+from heapq import nsmallest
+from typing import Final
+
+from blake3 import blake3
+
+from protocol.ids import NodeId
+
+WANTED_LINKS: Final = 24
+"""Links a node sees to having. Up to so many others all are linked with all; past it, so many that each
+chunk has many ways and the loss of a few links is not felt, few enough that telling all of each chunk costs
+less than a thousandth of it."""
+
+MAX_LINKS: Final = 32
+"""Links a node holds at most: a third more than it wants, for those who want it and whom it does not want.
+Each costs a keepalive, a copy of every Have, and a share of the time for each decision."""
+
+RING_NEIGHBOURS: Final = 1
+"""Next ids on each side. One holds all together; the random links are there when it breaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What there is to choose from. named: by the operator. busy: carrying chunks. wanted: as below.
+    sought: has what another looks for, or the other way round.
+    """
+
+    linked: Set[NodeId]
+    named: Set[NodeId]
+    busy: Set[NodeId]
+    wanted: Set[NodeId]
+    sought: Set[NodeId] = frozenset()
+
+
+class Neighbours:
+    """The choice of node `me`. wanted: links to aim for."""
+
+    def __init__(self, me: NodeId, wanted: int = WANTED_LINKS) -> None:
+        self._me = me
+        self._wanted = wanted
+        self._ranks: dict[NodeId, int] = {}
+
+    def rank(self, peer: NodeId) -> int:
+        """How near a node is: the same for both of a pair, the nearest smallest."""
+        rank = self._ranks.get(peer)
+        if rank is None:
+            pair = min(self._me, peer) + max(self._me, peer)
+            rank = self._ranks[peer] = int.from_bytes(blake3(pair).digest(8), "big")
+        return rank
+
+    def forget(self, known: Collection[NodeId]) -> None:
+        """Keep ranks of these nodes only, once there are many others."""
+        if len(self._ranks) > 4 * len(known) + self._wanted:
+            self._ranks = {peer: rank for peer, rank in self._ranks.items() if peer in known}
+
+    def wanted(self, known: Iterable[NodeId]) -> frozenset[NodeId]:
+        """Of these nodes, those to be linked with."""
+        others = set(known)
+        others.discard(self._me)
+        if len(others) <= self._wanted:
+            return frozenset(others)
+        ring = self._ring(others)
+        return ring.union(nsmallest(self._wanted - len(ring), others - ring, key=self.rank))
+
+    def _ring(self, others: Set[NodeId]) -> frozenset[NodeId]:
+        ordered = sorted(others)
+        place = bisect_left(ordered, self._me)
+        steps = range(-RING_NEIGHBOURS, RING_NEIGHBOURS)
+        return frozenset(ordered[(place + step) % len(ordered)] for step in steps)
+
+    def spare(self, links: Links, newcomer: NodeId) -> NodeId | None:
+        """The link to give up for one with `newcomer`, or None when it has to do without.
+
+        The farthest that is neither wanted nor busy. Where there is none: for a wanted newcomer the
+        farthest that is not busy, if it is farther; for one that is sought the farthest that is not busy;
+        for one next on the ring, or named by the operator, the farthest, whatever it does. Never one that
+        was named, nor for another's sake one on the ring.
+        """
+        free = links.linked - links.named
+        idle = free - links.busy
+        if unwanted := idle - links.wanted:
+            return max(unwanted, key=self.rank)
+        if newcomer not in links.wanted | links.sought:
+            return None
+        ring = self._ring({*links.linked, newcomer})
+        if newcomer in ring or newcomer in links.named:
+            return max(free - ring, key=self.rank, default=None)
+        least = -1 if newcomer in links.sought else self.rank(newcomer)
+        farther = {peer for peer in idle - ring if self.rank(peer) > least}
+        return max(farther, key=self.rank, default=None)

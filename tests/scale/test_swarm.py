@@ -1,0 +1,65 @@
+"""Small LANs of simulated nodes: everybody ends, nobody holds too many links, upstream is paid once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from xml.etree import ElementTree
+
+from protocol.limits import MIB
+from tests.scale.plot import svg
+from tests.scale.report import Report, begun, ended, look, table
+from tests.scale.swarm import Scenario, Swarm
+
+SMALL = Scenario(nodes=24, size=96 * MIB, mbit=200.0, max_links=8)
+"""More nodes than links: not everybody is linked with everybody."""
+
+
+def run(scenario: Scenario) -> tuple[Swarm, Report]:
+    swarm, report = Swarm(scenario), begun(scenario)
+    swarm.run(60.0, lambda swarm: look(report, swarm))
+    ended(report, swarm)
+    return swarm, report
+
+
+def test_all_end_with_few_links_and_hardly_anything_leaves_the_seed_twice() -> None:
+    swarm, report = run(SMALL)
+    assert (report.finished, report.unfinished) == (24, 0)
+    assert report.links_most <= 8
+    assert all(len(node.links) >= 3 for node in swarm.nodes)
+    assert report.source_sent < 1.25
+    assert report.control_most < 0.01 * SMALL.size
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    once = run(SMALL)[1].as_json()
+    assert run(SMALL)[1].as_json() == once
+    assert run(replace(SMALL, seed=2))[1].last != once["last"]
+
+
+def test_a_hub_is_paid_about_once_though_nobody_sees_all() -> None:
+    swarm, report = run(replace(SMALL, origin="hub", known="few"))
+    assert report.unfinished == 0
+    assert report.upstream_paid < 1.1
+    assert sum(node.upstream_bytes for node in swarm.nodes) <= swarm.upstream.paid
+
+
+def test_another_goes_on_when_the_origin_dies() -> None:
+    swarm, report = run(replace(SMALL, origin="hub", upstream_mbit=100.0, kill_origin=(4.0,)))
+    assert (report.finished, report.unfinished) == (23, 0)
+    assert report.leases >= 2
+    assert report.upstream_paid < 1.5
+    assert sum(not node.alive for node in swarm.nodes) == 1
+
+
+def test_nodes_that_come_and_go_hold_up_nobody() -> None:
+    swarm, report = run(replace(SMALL, churn=4.0))
+    assert report.unfinished == 0
+    assert len(swarm.nodes) > 25
+
+
+def test_a_run_is_told_as_a_table_and_a_picture() -> None:
+    report = Report(**json.loads(json.dumps(run(SMALL)[1].as_json())))
+    assert table([report]).splitlines()[2].startswith("| 24 | ")
+    picture = ElementTree.fromstring(svg([report, report]))
+    assert sum(child.tag.endswith("polyline") for child in picture) == 4

@@ -1,0 +1,139 @@
+"""What is said of the lease goes round where not everybody is linked with the holder."""
+
+from __future__ import annotations
+
+from blake3 import blake3
+
+from protocol.ids import NodeId
+from swarm.scheduler.events import PassFetching, PassLease, PeerFetching, PeerLease
+from swarm.scheduler.hearsay import Hearsay
+from swarm.scheduler.lease import (
+    LEASE_SAY_SECONDS,
+    LEASE_SILENT_SECONDS,
+    LEASE_STALL_SECONDS,
+    MAX_DISTANT,
+    Lease,
+)
+from swarm.scheduler.peers import Peers
+from tests.scheduler.simulator import TOPIC
+
+FIRST, SECOND, ME, A, B = sorted(
+    (NodeId(bytes([number]) * 32) for number in range(5)), key=lambda node: blake3(TOPIC + node).digest()
+)
+"""As they rank. ME is linked with A, B and SECOND, but not with FIRST."""
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.peers = Peers()
+        self.lease = Lease(ME, TOPIC, 0.0, settled_at=0.0, longest_chunk=0)
+        self.hearsay = Hearsay(ME, self.lease, self.peers)
+        for node in (SECOND, A, B):
+            self.peers.add(node).wants = True
+            self.lease.joined(node, True)
+
+    def hears(
+        self, teller: NodeId, holder: NodeId, now: float, *, held: bool = True, age: float = 0.0
+    ) -> object:
+        said = PeerLease(teller, held, 7, None if teller == holder else holder, age)
+        return self.hearsay.lease(said, now)
+
+
+def test_a_holder_is_told_of_to_those_it_is_not_linked_with() -> None:
+    bench = Bench()
+    bench.peers.add(SECOND).company = (ME, A)
+    assert bench.hears(SECOND, SECOND, 1.0) == [PassLease(SECOND, True, 7, 0.0, (B,))]
+    bench.peers.add(SECOND).company = (ME, A, B)
+    assert bench.hears(SECOND, SECOND, 2.0) == []
+
+
+def test_a_distant_holder_counts_and_is_told_of_once() -> None:
+    bench = Bench()
+    assert bench.hears(A, FIRST, 1.0, age=0.1) == [PassLease(FIRST, True, 7, 0.1, (SECOND, B))]
+    assert bench.lease.origin(1.0) == FIRST
+    assert bench.hears(B, FIRST, 1.01, age=0.1) == []
+    assert bench.hears(A, FIRST, 1.0 + LEASE_SAY_SECONDS, age=0.1) != []
+
+
+def test_old_news_prolongs_nothing() -> None:
+    bench = Bench()
+    bench.hears(A, FIRST, 1.0)
+    assert bench.hears(B, FIRST, 4.0, age=3.0) == []
+    assert bench.lease.origin(1.0 + LEASE_SILENT_SECONDS) is None
+
+
+def test_a_worse_one_than_the_origin_is_noted_and_not_told_of() -> None:
+    bench = Bench()
+    bench.hears(A, FIRST, 1.0)
+    assert bench.hears(SECOND, SECOND, 1.0) == []
+    assert bench.lease.origin(1.0 + LEASE_STALL_SECONDS) is None
+    bench.hears(SECOND, SECOND, 4.5)
+    assert bench.lease.origin(5.5) == SECOND
+
+
+def test_that_one_gave_up_is_told_of() -> None:
+    bench = Bench()
+    bench.hears(A, FIRST, 1.0)
+    assert bench.hears(A, FIRST, 1.2, held=False) == [PassLease(FIRST, False, 7, 0.0, (SECOND, B))]
+    assert bench.lease.origin(1.2) is None
+    assert bench.hears(B, FIRST, 1.21, held=False, age=0.02) == []
+
+
+def test_what_a_node_hears_of_itself_is_dropped() -> None:
+    bench = Bench()
+    assert bench.hears(A, ME, 1.0) == []
+    assert bench.hearsay.fetching(PeerFetching(A, 0b11, ME), 0, 1.0) == []
+    assert bench.lease.origin(1.0) is None
+
+
+def test_what_is_fetched_is_told_of_once_and_not_if_it_was_seen() -> None:
+    bench = Bench()
+    bench.hears(A, FIRST, 1.0)
+    bench.peers.gained(bench.peers.add(B), 0b1)
+    said = PeerFetching(A, 0b1111, FIRST)
+    assert bench.hearsay.fetching(said, 0b10, 1.0) == [PassFetching(FIRST, 0b1100, (SECOND, B))]
+    assert bench.hearsay.fetching(PeerFetching(B, 0b1111, FIRST), 0b10, 1.1) == []
+    assert bench.lease.under_way(1.1) == 0b1100
+
+
+def test_a_distant_holder_lives_by_what_turns_up_anywhere() -> None:
+    bench = Bench()
+    bench.hears(A, FIRST, 1.0)
+    bench.hearsay.fetching(PeerFetching(A, 0b1111, FIRST), 0, 1.0)
+    for second in range(2, 40):
+        if second < 20:
+            bench.lease.arrived(B, 1 << (second % 4), float(second))
+            bench.lease.announced_by(FIRST, 0b1111, float(second))
+        bench.hears(A, FIRST, float(second))
+    assert bench.lease.origin(19.0 + LEASE_STALL_SECONDS - 0.5) == FIRST
+    bench.hears(A, FIRST, 19.5 + LEASE_STALL_SECONDS)
+    assert bench.lease.origin(19.5 + LEASE_STALL_SECONDS) is None
+
+
+def test_a_newcomer_is_told_of_the_origin_unless_it_hears_it_itself() -> None:
+    bench = Bench()
+    assert bench.hearsay.newcomer(B, 1.0) == []
+    bench.hears(A, FIRST, 1.0)
+    assert bench.hearsay.newcomer(B, 1.5) == [PassLease(FIRST, True, 0, 0.5, (B,))]
+    bench.hearsay.fetching(PeerFetching(A, 0b11, FIRST), 0, 1.5)
+    assert bench.hearsay.newcomer(B, 1.5)[1:] == [PassFetching(FIRST, 0b11, (B,))]
+    bench.peers.add(FIRST).company = (B, ME)
+    assert bench.hearsay.newcomer(B, 1.5) == []
+
+
+def test_a_link_with_the_holder_may_end_without_its_lease() -> None:
+    bench = Bench()
+    bench.hears(SECOND, SECOND, 1.0)
+    bench.lease.left(SECOND, 1.5)
+    bench.hears(A, SECOND, 2.0, age=0.1)
+    assert bench.lease.origin(4.0) == SECOND
+
+
+def test_invented_holders_are_forgotten_and_limited() -> None:
+    bench = Bench()
+    invented = [NodeId(bytes([number, 99]) * 16) for number in range(2 * MAX_DISTANT)]
+    for node in invented:
+        bench.hears(A, node, 1.0)
+    assert sum(bool(bench.lease.announced_by(node, 1, 1.0)) for node in invented) == MAX_DISTANT
+    bench.hears(A, FIRST, 100.0)
+    assert bench.lease.origin(100.0) == FIRST
