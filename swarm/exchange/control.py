@@ -71,6 +71,10 @@ MAX_QUESTION_RANGES: Final = 16 * MAX_RANGES
 """Ranges in all of these together, which are what they weigh: some 8 MB. A node asks for the digests of a few
 thousand chunks at a time."""
 
+MAX_HELD_BACK: Final = 64
+"""Messages about one topic that wait for this node's own Join to go out before them, the latest: the lease is
+told once a second, what is being fetched a few times a second, and a Join waits for a look into the store."""
+
 log = logging.getLogger(__name__)
 
 
@@ -158,6 +162,7 @@ class ControlSession:
         self.standing: Standing = "open"
         self.audience: set[SnapshotKey] = set()
         self.wanting: set[SnapshotKey] = set()
+        self._held_back: dict[SnapshotKey, deque[Message]] = {}
         self.finished = trio.Event()
         self._catalog = catalog
         self._hub = hub
@@ -182,9 +187,12 @@ class ControlSession:
             self._queue(_Announce(topic, ask=False, with_map=False))
 
     def tell(self, topic: SnapshotKey, message: Message) -> None:
-        """Say something about a topic, if the peer wants to hear of it."""
+        """Say something about a topic, if the peer wants to hear of it; once it knows that this node takes
+        part, for it heeds nobody who does not."""
         if topic in self.audience:
             self.link.post(message)
+        elif topic in self._held_back:
+            self._held_back[topic].append(message)
 
     async def probe(self) -> bool:
         """Does the peer still answer here? Returns within PROBE_SECONDS."""
@@ -232,6 +240,7 @@ class ControlSession:
             case Join():
                 self._wants(message.topic, wants=message.wants)
                 if message.ask:
+                    self.audience.discard(message.topic)  # it begins anew, and knows of nobody yet
                     self._question(_Announce(message.topic, ask=False))
                 elif message.topic in self.audience:
                     self._hub.shared(self.peer)
@@ -266,6 +275,8 @@ class ControlSession:
 
     def _queue(self, job: Job) -> None:
         if job not in self._jobs:
+            if isinstance(job, _Announce) and job.with_map and job.topic not in self.audience:
+                self._held_back.setdefault(job.topic, deque(maxlen=MAX_HELD_BACK))
             self._jobs.append(job)
             self._filled.unpark()
 
@@ -288,6 +299,7 @@ class ControlSession:
     async def _announce(self, job: _Announce) -> None:
         """Join and map leave in one go, so that whatever changes afterwards reaches the peer after them."""
         served = await open_topic(self._catalog, job.topic)
+        held_back = self._held_back.pop(job.topic, ()) if job.with_map else ()
         if served is None:
             self.audience.discard(job.topic)
             if not job.with_map:
@@ -300,6 +312,8 @@ class ControlSession:
             self.audience.add(job.topic)
             for first, bits in map_segments(served.have):
                 self.link.post(HaveMap(job.topic, first, bits))
+            for message in held_back:
+                self.link.post(message)
         if not job.ask:
             self._hub.shared(self.peer)
 

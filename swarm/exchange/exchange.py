@@ -410,7 +410,7 @@ class Exchange:
             for session in self._sessions.current.values():
                 session.tell(topic, message)
         elif peer in self._sessions.current:
-            self._sessions.current[peer].link.post(message)
+            self._sessions.current[peer].tell(topic, message)
 
     async def bulk(self, peer: NodeId) -> BulkLink:
         return await self._bulks.get(peer)

@@ -103,9 +103,10 @@ class Offer:
 
 
 class Shelf:
-    """A catalog of offers."""
+    """A catalog of offers. `seconds`: how long it takes to look into."""
 
     def __init__(self) -> None:
+        self.seconds = 0.0
         self.offers: dict[SnapshotKey, Served] = {}
         self.names: dict[tuple[str, str, str, str], tuple[SnapshotKey, str]] = {}
 
@@ -116,7 +117,7 @@ class Shelf:
         return offer
 
     async def open(self, topic: SnapshotKey) -> Served | None:
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(self.seconds)
         return self.offers.get(topic)
 
     async def lookup(
@@ -233,3 +234,24 @@ def _waiting(topic: Topic) -> Iterator[PeerMessage | PeerGone]:
             yield topic.events.receive_nowait()
         except (trio.WouldBlock, trio.EndOfChannel):
             return
+
+
+@asynccontextmanager
+async def seed_and_leech(
+    content: Content, lan: MemoryNetwork | None = None, **options: object
+) -> AsyncIterator[tuple[Node, Node, Topic]]:
+    """A node that has everything, one that has nothing, and the topic as the second has joined it."""
+    async with nodes(lan or MemoryNetwork(), 2, **options) as (seed, leech):
+        seed.shelf.add(Offer(content, everything(content.layout.total)))
+        leech.shelf.add(Offer(content, 0))
+        leech.sees(seed)
+        await trio.sleep(1)
+        with leech.exchange.join(content.key, content.digest) as topic:
+            await trio.sleep(1)
+            yield seed, leech, topic
+
+
+def offer(node: Node, content: Content) -> Offer:
+    found = node.shelf.offers[content.key]
+    assert isinstance(found, Offer)
+    return found
