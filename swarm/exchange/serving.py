@@ -188,6 +188,7 @@ class Serving:
                 if self._upload is not None:
                     await self._upload.take(reading.made)
             self._sending = False
+            self._given.sent(self, reading.topic, reading.chunks, self._clock())
             self._refuse(reading.topic, reading.absent)
 
     async def _send_manifest(self, topic: SnapshotKey, served: Served | None) -> None:
@@ -208,8 +209,8 @@ class Serving:
 class Reading:
     """Chunks on their way from the store into data frames; `read` and `next_frame` are for a worker to call.
 
-    `absent`: the chunks that were not there. `more`: whether there is another frame. `made`: payload bytes
-    of the last one. `memory`: what chunks may be read into, with room for all of them.
+    `chunks`: those asked for. `absent`: those that were not there. `more`: whether there is another frame.
+    `made`: payload bytes of the last one. `memory`: what chunks may be read into, with room for all of them.
     """
 
     def __init__(
@@ -219,6 +220,7 @@ class Reading:
         self.absent: list[int] = []
         self.made = 0
         self.topic = topic
+        self.chunks = [chunk for chunk, _ in asked]
         self._asked = asked
         self._payload = payload
         self._frames: deque[Data] | None = None

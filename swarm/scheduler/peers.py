@@ -124,14 +124,15 @@ class Peers:
             return
         self._held = self._expected = None
         for peer in self._peers.values():
-            if peer.elsewhere | peer.elsewhere_lately:
-                peer.elsewhere = peer.elsewhere_lately = 0
-                self._offer(peer)
+            self._ask_again(peer, peer.elsewhere | peer.elsewhere_lately)
 
     def gained(self, peer: Peer, bits: int) -> int:
         """The peer has these too; returns what is new of it."""
         new = minus(bits, peer.has)
         peer.has |= new
+        for other in self._peers.values():
+            if other is not peer:
+                self._ask_again(other, new)
         again = bits & peer.refused
         peer.refused = minus(peer.refused, again)
         peer.absent = minus(peer.absent, again)
@@ -154,6 +155,13 @@ class Peers:
             peer.elsewhere_until = now + ELSEWHERE_SECONDS
         peer.elsewhere_lately |= bits
         self._offer(peer)
+
+    def _ask_again(self, peer: Peer, bits: int) -> None:
+        """These may be asked of a peer again: others relay them by now, or who was to may be gone."""
+        if bits & (peer.elsewhere | peer.elsewhere_lately):
+            peer.elsewhere = minus(peer.elsewhere, bits)
+            peer.elsewhere_lately = minus(peer.elsewhere_lately, bits)
+            self._offer(peer)
 
     def came(self, peer: Peer) -> None:
         """A chunk that was ordered from the peer came."""

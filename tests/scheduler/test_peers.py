@@ -167,6 +167,16 @@ def test_what_a_peer_lets_others_relay_is_left_to_them_for_a_while() -> None:
     assert peers.next_wake() is None
 
 
+def test_what_another_has_by_now_may_be_asked_of_either() -> None:
+    peers = Peers()
+    peer = peers.add(NODES[0])
+    peers.gained(peer, 0b111)
+    peers.elsewhere(peer, 0b011, now=0.0)
+    peers.gained(peers.add(NODES[1]), 0b010)
+    assert peer.offers == 0b110
+    assert peers.held == [0b110, 0b010, 0]
+
+
 def test_who_was_to_relay_may_be_the_one_that_left() -> None:
     peers = Peers()
     peer = peers.add(NODES[0])
