@@ -363,6 +363,14 @@ class Refuse(Checked):
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere(Checked):
+    """These requested chunks will not come now: others are being sent them, and can relay them."""
+
+    topic: SnapshotKey
+    ranges: Ranges
+
+
+@dataclass(frozen=True, slots=True)
 class NeedManifest(Checked):
     """Send the manifest of this topic."""
 
@@ -401,7 +409,7 @@ class ManifestPart(Checked):
             raise BadMessage("a part that is empty or goes beyond the end of the manifest")
 
 
-BulkMessage = Request | Cancel | Refuse | NeedManifest | Data | ManifestPart
+BulkMessage = Request | Cancel | Refuse | NeedManifest | Data | ManifestPart | Elsewhere
 
 
 # --- the wire ------------------------------------------------------------------------------------
@@ -438,7 +446,7 @@ CONTROL: Final[Mapping[int, type[ControlMessage]]] = MappingProxyType(
 """Message number -> message, on control connections."""
 
 BULK: Final[Mapping[int, type[BulkMessage]]] = MappingProxyType(
-    {32: Request, 33: Cancel, 34: Refuse, 35: NeedManifest, 36: Data, 37: ManifestPart}
+    {32: Request, 33: Cancel, 34: Refuse, 35: NeedManifest, 36: Data, 37: ManifestPart, 38: Elsewhere}
 )
 """Message number -> message, on bulk connections; no number means two things."""
 

@@ -8,7 +8,7 @@ chunks off.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -17,8 +17,9 @@ import trio
 from protocol.ids import ChunkDigest, SnapshotKey, to_text
 from protocol.limits import MAX_PIECES
 from protocol.manifest import Layout
-from protocol.messages import Cancel, Data, ManifestPart, NeedManifest, Refuse, Request
-from swarm.exchange.interfaces import Catalog, Limiter
+from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
+from swarm.exchange.given import Given
+from swarm.exchange.interfaces import Catalog, Limiter, PeerMessage
 from swarm.exchange.link import Link
 from swarm.exchange.manifests import Manifests
 from swarm.exchange.orders import Order, Orders, Unsolicited
@@ -39,6 +40,9 @@ MAX_OUTSTANDING: Final = 16 * WINDOW
 DELIVERIES: Final = 3
 """Frames' worth of whole chunks under way to those who ordered them: one is checked while another is written
 and a third waits."""
+
+Heard = Callable[[SnapshotKey, PeerMessage], Awaitable[None]]
+"""Passes on what a peer says to the transfer that joined the topic."""
 
 DigestOf = Callable[[int], ChunkDigest | None]
 
@@ -115,7 +119,7 @@ class Fetching:
 
 
 class BulkLink:
-    """One bulk connection of a pair. `mine`: this node dialled it."""
+    """One bulk connection of a pair. `mine`: this node dialled it. `given`: what all its links were given."""
 
     def __init__(
         self,
@@ -124,6 +128,8 @@ class BulkLink:
         counter: Counter,
         *,
         mine: bool,
+        given: Given,
+        heard: Heard,
         upload: Limiter | None = None,
         download: Limiter | None = None,
         clock: Callable[[], float] = trio.current_time,
@@ -133,6 +139,7 @@ class BulkLink:
         self._source = Source("peer", to_text(link.node_id))
         self._counter = counter
         self._download = download
+        self._heard = heard
         self._clock = clock
         self._orders = Orders()
         self._fetches: dict[Order, Fetching] = {}
@@ -140,7 +147,14 @@ class BulkLink:
         self._manifests = Manifests()
         self._expecting_since = clock()
         self._serving = Serving(
-            catalog, post=link.post, put=link.put, aside=link.aside, upload=upload, count=counter.count_sent
+            catalog,
+            post=link.post,
+            put=link.put,
+            aside=link.aside,
+            upload=upload,
+            count=counter.count_sent,
+            given=given,
+            clock=clock,
         )
 
     async def run(self) -> None:
@@ -176,7 +190,7 @@ class BulkLink:
         if fetching.failure is not None:
             raise SourceFailed(self._source, fetching.failure)
         if fetching.order.refused:
-            raise SourceFailed(self._source, f"refused {len(fetching.order.refused)} chunks")
+            raise SourceFailed(self._source, f"refused {len(fetching.order.refused)} chunks", absent=True)
 
     def withdraw(self, topic: SnapshotKey, chunks: Iterable[int]) -> None:
         """Call these chunks off in whichever fetch they are: they come no more, or too late to matter."""
@@ -230,6 +244,8 @@ class BulkLink:
                 case Refuse():
                     for order in self._orders.refused(message):
                         self._go_on(self._fetches[order])
+                case Elsewhere():
+                    await self._heard(message.topic, PeerMessage(self.link.node_id, message))
                 case ManifestPart():
                     self._manifests.part(message)
                 case Request() | NeedManifest():

@@ -14,10 +14,11 @@ from typing import Final, Protocol
 
 import trio
 
-from protocol.ids import NodeId, short, to_text
+from protocol.ids import NodeId, SnapshotKey, short, to_text
 from swarm.exchange.bulk import BulkLink, Counter
 from swarm.exchange.connector import CannotConnect, Connector
-from swarm.exchange.interfaces import Catalog, Limiter
+from swarm.exchange.given import Given
+from swarm.exchange.interfaces import Catalog, Limiter, PeerMessage
 from swarm.exchange.link import Link
 from swarm.sources.address import Address
 from swarm.sources.interface import Source, SourceFailed
@@ -49,6 +50,10 @@ class Pairs(Protocol):
 
     def address(self, peer: NodeId) -> Address | None:
         """Where the peer listens, as far as that is known."""
+        ...
+
+    async def heard(self, topic: SnapshotKey, event: PeerMessage) -> None:
+        """Pass this on to the transfer that joined the topic, if there is one; may wait for it."""
         ...
 
     def misbehaved(self, peer: NodeId, reason: str) -> None:
@@ -90,6 +95,7 @@ class Bulks:
         self._upload = upload
         self._download = download
         self._clock = clock
+        self._given = Given()
         self._links: dict[NodeId, list[BulkLink]] = {}
         self._opening: dict[NodeId, _Opening] = {}
         self._keep: set[NodeId] = set()
@@ -203,6 +209,8 @@ class Bulks:
             self._catalog,
             self.counter(peer),
             mine=mine,
+            given=self._given,
+            heard=self._pairs.heard,
             upload=self._upload,
             download=self._download,
             clock=self._clock,

@@ -21,6 +21,7 @@ from protocol.messages import (
     Absent,
     Claims,
     Company,
+    Elsewhere,
     Fetching,
     FetchingHeard,
     Granted,
@@ -192,7 +193,7 @@ class PeerMessage:
     """A peer said this about the topic. `signer`: who vouches, for Claims, whose signature was checked."""
 
     peer: NodeId
-    message: TopicMessage
+    message: TopicMessage | Elsewhere
     signer: NodeId | None = None
 
 

@@ -19,8 +19,9 @@ import trio
 from protocol.chunks import LARGEST_CHUNK, Bytes
 from protocol.ids import ChunkDigest, SnapshotKey
 from protocol.limits import KIB, MAX_DATA_PAYLOAD, MAX_PIECES
-from protocol.messages import Cancel, Data, ManifestPart, NeedManifest, Refuse, Request
+from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
 from swarm.errors import SwarmError
+from swarm.exchange.given import Given
 from swarm.exchange.interfaces import Catalog, Limiter, Reader, Served
 from swarm.exchange.outbox import Making, ready
 from swarm.exchange.spans import covers, sendable_spans
@@ -53,17 +54,20 @@ class _Item:
 
 
 class Serving:
-    """The requests of one bulk connection. `post` and `put` are those of its link."""
+    """The requests of one bulk connection. `post` and `put` are those of its link. `given`: what all links of
+    this node got."""
 
     def __init__(
         self,
         catalog: Catalog,
         *,
-        post: Callable[[Refuse | ManifestPart], None],
+        post: Callable[[Refuse | Elsewhere | ManifestPart], None],
         put: Callable[[Making], Awaitable[None]],
         aside: Callable[[Callable[[], None]], Awaitable[None]],
         upload: Limiter | None,
         count: Callable[[int], None],
+        given: Given,
+        clock: Callable[[], float],
     ) -> None:
         self._catalog = catalog
         self._post = post
@@ -74,7 +78,15 @@ class Serving:
         self._payload = PACED_PAYLOAD if upload else MAX_DATA_PAYLOAD
         self._queue: deque[_Item | NeedManifest] = deque()
         self._asked = trio.lowlevel.ParkingLot()
+        self._given = given
+        self._clock = clock
+        self._sending = False
         self._memories = deque(mmap(-1, LARGEST_CHUNK) for _ in range(MEMORIES))
+
+    @property
+    def busy(self) -> bool:
+        """Whether the peer waits for something that it asked for."""
+        return self._sending or bool(self._queue)
 
     def ask(self, message: Request | NeedManifest) -> None:
         """Queue what the peer asked for; TooGreedy when that is too much."""
@@ -99,9 +111,13 @@ class Serving:
     async def run(self) -> None:
         """Serve until cancelled."""
         readings, ready = trio.open_memory_channel[Reading](0)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._read, readings)
-            nursery.start_soon(self._send, ready)
+        self._given.open(self)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read, readings)
+                nursery.start_soon(self._send, ready)
+        finally:
+            self._given.close(self)
 
     async def _read(self, readings: trio.MemorySendChannel[Reading]) -> None:
         while True:
@@ -142,6 +158,10 @@ class Serving:
     ) -> None:
         layout = served.layout
         items = self._take(lambda chunk: layout.length(chunk) if chunk < layout.total else 0)
+        if not served.wants:
+            items = self._to_be_sent(topic, items)
+            if not items:
+                return
         asked = [
             (item.chunk, served.reader(item.chunk, item.digest) if item.chunk < layout.total else None)
             for item in items
@@ -152,13 +172,23 @@ class Serving:
             await self._aside(reading.read)
         await readings.send(reading)
 
+    def _to_be_sent(self, topic: SnapshotKey, items: list[_Item]) -> list[_Item]:
+        """Those of these chunks that the peer is not to have elsewhere; it is told of the others."""
+        given = self._given.give(self, topic, [item.chunk for item in items], self._clock())
+        for ranges in sendable_spans(item.chunk for item in items if item.chunk not in given):
+            self._post(Elsewhere(topic, ranges))
+        return [item for item in items if item.chunk in given]
+
     async def _send(self, ready: trio.MemoryReceiveChannel[Reading]) -> None:
         async for reading in ready:
+            self._sending = True
             while reading.more:
                 await self._put(reading.next_frame)
                 self._count(reading.made)
                 if self._upload is not None:
                     await self._upload.take(reading.made)
+            self._sending = False
+            self._given.sent(self, reading.topic, reading.chunks, self._clock())
             self._refuse(reading.topic, reading.absent)
 
     async def _send_manifest(self, topic: SnapshotKey, served: Served | None) -> None:
@@ -179,8 +209,8 @@ class Serving:
 class Reading:
     """Chunks on their way from the store into data frames; `read` and `next_frame` are for a worker to call.
 
-    `absent`: the chunks that were not there. `more`: whether there is another frame. `made`: payload bytes
-    of the last one. `memory`: what chunks may be read into, with room for all of them.
+    `chunks`: those asked for. `absent`: those that were not there. `more`: whether there is another frame.
+    `made`: payload bytes of the last one. `memory`: what chunks may be read into, with room for all of them.
     """
 
     def __init__(
@@ -190,6 +220,7 @@ class Reading:
         self.absent: list[int] = []
         self.made = 0
         self.topic = topic
+        self.chunks = [chunk for chunk, _ in asked]
         self._asked = asked
         self._payload = payload
         self._frames: deque[Data] | None = None

@@ -79,6 +79,14 @@ class PeerFetching:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerElsewhere:
+    """A peer does not send these chunks, which were ordered from it, as others that it sends them to can."""
+
+    peer: NodeId
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """The user wants these chunks too."""
 
@@ -111,13 +119,15 @@ class Stored:
 class OrderFailed:
     """The rest of what was ordered from this source will not come (refused, failed, or sent wrong).
 
-    lasting: the source is to be left alone for a while (DISTRUST_SECONDS).
+    lasting: the source is to be left alone for a while (DISTRUST_SECONDS). absent: it says that it does not
+    have these.
     """
 
     order: int
     source: NodeId
     bits: int
     lasting: bool
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +157,7 @@ Event = (
     | PeerLost
     | PeerLease
     | PeerFetching
+    | PeerElsewhere
     | Wanted
     | Vouched
     | Doubted

@@ -47,7 +47,7 @@ class Hearsay:
             news = minus(event.bits, peer.has if peer is not None else 0)
             self._lease.announced(holder, news, now)
         else:
-            unseen = minus(minus(event.bits, have), self._peers.held[0])
+            unseen = minus(minus(event.bits, have), self._peers.expected)
             news = self._lease.announced_by(holder, unseen, now)
         to = self._audience(holder, event.peer) if news else ()
         return [PassFetching(holder, news, to)] if to else []

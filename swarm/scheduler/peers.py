@@ -1,8 +1,11 @@
 """Who takes part, what each has, who is at rest, and how rare each chunk is.
 
-`Peer.offers` is what may be ordered from a peer now: what it has, less what it refused lately, nothing
-while it rests. `Peers.held[k]` are the chunks that more than k peers offer; they are kept up to date
-as sets grow and counted anew, when next asked for, after one shrank.
+`Peer.offers` is what may be ordered from a peer now: what it has, less what it refused lately or gives to
+others first, nothing while it rests. `Peers.held[k]` are the chunks that more than k peers offer; they are
+kept up to date as sets grow and counted anew, when next asked for, after one shrank.
+
+`Peers.expected` is more than what is offered now: what a peer has and will give before long. Nobody goes
+upstream for that. A peer whose order failed counts for it, until a second one fails.
 """
 
 from __future__ import annotations
@@ -29,6 +32,14 @@ MAX_REST_SECONDS: Final = 1800.0
 REFUSED_SECONDS: Final = 5.0
 """How long a chunk that a peer could not send is not asked of it again."""
 
+ELSEWHERE_SECONDS: Final = 2.0
+"""How long, at least, a chunk is not asked again of a peer that lets others relay it, twice that at most:
+several chunks' time on any link worth relaying over."""
+
+DOUBTFUL_FAILURES: Final = 2
+"""Orders that fail one after another until what a peer has is no more counted on: one may be a link that was
+lost, or a machine that was too busy for seconds."""
+
 
 class Peer:
     """What is known of one peer."""
@@ -42,6 +53,10 @@ class Peer:
         self.offers = 0
         self.refused = 0
         self.refused_until = 0.0
+        self.absent = 0
+        self.elsewhere = 0
+        self.elsewhere_lately = 0
+        self.elsewhere_until = 0.0
         self.rests_until = 0.0
         self.failures = 0
         self.faults = 0
@@ -58,6 +73,7 @@ class Peers:
         self._peers: dict[NodeId, Peer] = {}
         self._resting: dict[NodeId, Peer] = {}
         self._held: list[int] | None = [0] * LEVELS
+        self._expected: int | None = 0
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(self._peers.values())
@@ -73,6 +89,19 @@ class Peers:
             for peer in self._peers.values():
                 self._count(self._held, peer.offers)
         return self._held
+
+    @property
+    def expected(self) -> int:
+        """The chunks that some peer has and may be expected to send before long."""
+        if self._expected is None:
+            self._expected = 0
+            for peer in self._peers.values():
+                self._expected |= self._expect(peer)
+        return self._expected
+
+    def _expect(self, peer: Peer) -> int:
+        doubtful = peer.failures >= DOUBTFUL_FAILURES or (peer.faults and self._is_resting(peer))
+        return peer.offers if doubtful else minus(peer.has, peer.absent)
 
     @staticmethod
     def _count(held: list[int], more: int) -> None:
@@ -91,29 +120,60 @@ class Peers:
         return self._peers[node]
 
     def remove(self, node: NodeId) -> None:
-        if self._peers.pop(node, None) is not None:
-            self._held = None
+        if self._peers.pop(node, None) is None:
+            return
+        self._held = self._expected = None
+        for peer in self._peers.values():
+            self._ask_again(peer, peer.elsewhere | peer.elsewhere_lately)
 
     def gained(self, peer: Peer, bits: int) -> int:
         """The peer has these too; returns what is new of it."""
         new = minus(bits, peer.has)
         peer.has |= new
+        for other in self._peers.values():
+            if other is not peer:
+                self._ask_again(other, new)
         again = bits & peer.refused
         peer.refused = minus(peer.refused, again)
+        peer.absent = minus(peer.absent, again)
         if not self._is_resting(peer):
-            offered = minus(new | again, peer.offers)
+            offered = minus(minus(new | again, peer.elsewhere | peer.elsewhere_lately), peer.offers)
             peer.offers |= offered
             if self._held is not None:
                 self._count(self._held, offered)
+        if self._expected is not None:
+            self._expected |= self._expect(peer)
         return new
 
     def lost(self, peer: Peer, bits: int) -> None:
         peer.has = minus(peer.has, bits)
         self._offer(peer)
 
-    def refused(self, peer: Peer, bits: int, now: float) -> None:
-        """An order for these failed: leave them for a while, and the peer for a moment."""
+    def elsewhere(self, peer: Peer, bits: int, now: float) -> None:
+        """The peer lets others relay these: leave them to those for a while."""
+        if not peer.elsewhere | peer.elsewhere_lately:
+            peer.elsewhere_until = now + ELSEWHERE_SECONDS
+        peer.elsewhere_lately |= bits
+        self._offer(peer)
+
+    def _ask_again(self, peer: Peer, bits: int) -> None:
+        """These may be asked of a peer again: others relay them by now, or who was to may be gone."""
+        if bits & (peer.elsewhere | peer.elsewhere_lately):
+            peer.elsewhere = minus(peer.elsewhere, bits)
+            peer.elsewhere_lately = minus(peer.elsewhere_lately, bits)
+            self._offer(peer)
+
+    def came(self, peer: Peer) -> None:
+        """A chunk that was ordered from the peer came."""
+        if peer.failures:
+            peer.failures = 0
+            self._expected = None
+
+    def refused(self, peer: Peer, bits: int, now: float, *, absent: bool = False) -> None:
+        """An order for these failed: leave them for a while, and the peer for a moment. absent: it says that
+        it does not have them."""
         peer.refused |= bits
+        peer.absent |= bits if absent else 0
         peer.refused_until = now + REFUSED_SECONDS
         self.rest(peer, min(PAUSE_SECONDS * 2**peer.failures, REFUSED_SECONDS), now)
         peer.failures += 1
@@ -123,6 +183,7 @@ class Peers:
         for peer in self._peers.values():
             if peer.refused & bits:
                 peer.refused = minus(peer.refused, bits)
+                peer.absent = minus(peer.absent, bits)
                 self._offer(peer)
 
     def distrust(self, peer: Peer, now: float) -> None:
@@ -142,18 +203,24 @@ class Peers:
             self._offer(self._resting.pop(node))
         for peer in self._peers.values():
             if peer.refused and now >= peer.refused_until:
-                peer.refused = 0
+                peer.refused = peer.absent = 0
+                self._offer(peer)
+            if peer.elsewhere | peer.elsewhere_lately and now >= peer.elsewhere_until:
+                peer.elsewhere, peer.elsewhere_lately = peer.elsewhere_lately, 0
+                peer.elsewhere_until = now + ELSEWHERE_SECONDS
                 self._offer(peer)
 
     def next_wake(self) -> float | None:
         """When the next rest or refusal ends."""
         times = [peer.rests_until for peer in self._resting.values()]
         times += [peer.refused_until for peer in self._peers.values() if peer.refused]
+        times += [p.elsewhere_until for p in self._peers.values() if p.elsewhere | p.elsewhere_lately]
         return min(times, default=None)
 
     def _is_resting(self, peer: Peer) -> bool:
         return peer.node in self._resting
 
     def _offer(self, peer: Peer) -> None:
-        peer.offers = 0 if self._is_resting(peer) else minus(peer.has, peer.refused)
-        self._held = None
+        unavailable = peer.refused | peer.elsewhere | peer.elsewhere_lately
+        peer.offers = 0 if self._is_resting(peer) else minus(peer.has, unavailable)
+        self._held = self._expected = None

@@ -108,6 +108,10 @@ class Scheduler:
         """Who holds the lease, if anybody does."""
         return self._me if self.is_origin else self._lease.origin(now)
 
+    def common(self, chunk: int) -> bool:
+        """Whether several peers have this chunk."""
+        return bool(self._peers.held[1] >> chunk & 1)
+
     def step(self, event: Event, now: float) -> list[Command]:
         """What is to be done after this event, in this order."""
         self._touched.clear()
@@ -187,6 +191,12 @@ class Scheduler:
             self._desk.announced(event.bits)
         return self._hearsay.fetching(event, self._have, now)
 
+    def _peer_elsewhere(self, event: ev.PeerElsewhere, now: float) -> list[Command]:
+        peer = self._peers.add(event.peer)
+        self._peers.elsewhere(peer, event.bits, now)
+        self._touched.add(event.peer)
+        return self._call_off(event.peer, event.bits)
+
     # --- events: this node ----------------------------------------------------------------------
 
     def _wants(self, event: ev.Wanted, now: float) -> list[Command]:
@@ -214,7 +224,7 @@ class Scheduler:
             self._record.came(self._layout.length(event.chunk))
             self._lease.works()
         elif (peer := self._peers.get(event.source)) is not None:
-            peer.failures = 0
+            self._peers.came(peer)
         commands: list[Command] = []
         for order in self._orders.holding(event.chunk):
             length = self._orders.settle_one(order, event.chunk)
@@ -236,7 +246,7 @@ class Scheduler:
         if peer is None:
             return []
         if not event.lasting:
-            self._peers.refused(peer, event.bits, now)
+            self._peers.refused(peer, event.bits, now, absent=event.absent)
             return []
         self._peers.distrust(peer, now)
         return self._call_off(event.source)
@@ -309,7 +319,7 @@ class Scheduler:
     def _for_upstream(self, now: float) -> int:
         """What is missing, on order from nobody, offered by nobody and announced by nobody."""
         unordered = minus(self.missing, self._orders.bits)
-        return minus(minus(unordered, self._peers.held[0]), self._lease.under_way(now))
+        return minus(minus(unordered, self._peers.expected), self._lease.under_way(now))
 
     def _follow_lease(self, now: float) -> list[Command]:
         fetching = bool(self._orders.owed(UPSTREAM))
@@ -364,7 +374,7 @@ class Scheduler:
             if room := self._room(peer):
                 chosen = self._choose(peer, room, now) or self._choose_again(peer, room, overdue)
                 commands += self._place(peer.node, chosen, now) if chosen else []
-        lacking = minus(missing & self._peers.held[0], self._vouched)
+        lacking = minus(missing & self._peers.expected, self._vouched)
         return [*commands, *self._desk.ask(self._peers, lacking, now)]
 
     def _room(self, peer: Peer) -> int:
@@ -424,7 +434,7 @@ class Scheduler:
         hopeful = self._record.hopeful
         obtainable = bool(
             self._orders.busy - (0 if hopeful else bool(self._orders.count(UPSTREAM)))
-            or missing & self._vouched & self._peers.held[0]
+            or missing & self._vouched & self._peers.expected
             or self._lease.somebody_could(now, self._usable and hopeful)
         )
         origin_lives = self._lease.origin(now) is not None
@@ -466,6 +476,7 @@ _HANDLERS: Final[dict[type[Event], Callable[[Scheduler, Any, float], list[Comman
     ev.PeerLost: Scheduler._peer_lost,
     ev.PeerLease: Scheduler._peer_lease,
     ev.PeerFetching: Scheduler._peer_fetching,
+    ev.PeerElsewhere: Scheduler._peer_elsewhere,
     ev.Wanted: Scheduler._wants,
     ev.Vouched: Scheduler._can_check,
     ev.Doubted: Scheduler._doubts,

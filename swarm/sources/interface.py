@@ -27,13 +27,15 @@ class Source:
 
 
 class SourceFailed(Exception):
-    """This source will not send the rest of an order. `lasting`: nor anything else for a while."""
+    """This source will not send the rest of an order. `lasting`: nor anything else for a while. `absent`: it
+    says that it does not have it."""
 
-    def __init__(self, source: Source, reason: str, *, lasting: bool = False) -> None:
+    def __init__(self, source: Source, reason: str, *, lasting: bool = False, absent: bool = False) -> None:
         super().__init__(f"{source.name}: {reason}")
         self.source = source
         self.reason = reason
         self.lasting = lasting
+        self.absent = absent
 
 
 Arrived = Sequence[tuple[int, Bytes]]

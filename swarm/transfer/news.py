@@ -5,7 +5,9 @@ one signature and one attestation for each run of chunks that are news to the LA
 costs its sender and each of its receivers as much as the scheduling of a chunk does.
 
 A relay that learns of chunks later ends later, by the longest pause there was: while the links of all are
-full nothing makes up for it. So pauses are a small share of the time that the transfer takes.
+full nothing makes up for it. So pauses are a small share of the time that the transfer takes. A chunk that
+several peers have already is another matter: to name one more is of use to few, and can wait longer, or
+for a message that goes out anyway. Among many nodes most chunks are such when they come.
 """
 
 from __future__ import annotations
@@ -26,9 +28,15 @@ MOST_SECONDS: Final = 0.05
 LEAST_SECONDS: Final = 0.004
 """Shortest pause: two chunks of 256 KiB at 1 Gbit/s."""
 
+MOST_SECONDS_COMMON: Final = 0.5
+"""Longest wait for what several peers have: two messages a second to each peer are not felt."""
+
 PAUSE_SHARE: Final = 1 / 32
 """Pause as a share of the time since the first chunk, and of the time for what is left: it costs a transfer
 one pause in all, so less than this."""
+
+COMMON_SHARE: Final = 1 / 8
+"""The same for what several peers have: towards the end, each of them counts again."""
 
 Attest = Callable[[int, tuple[ChunkDigest, ...]], Claims]
 """Signs that the chunks from this number on have these digests."""
@@ -37,10 +45,11 @@ Say = Callable[[Claims | Have], None]
 """Tells all peers."""
 
 
-def pause(elapsed: float, stored: int, left: int) -> float:
+def pause(elapsed: float, stored: int, left: int, *, common: bool = False) -> float:
     """Seconds to gather for, `elapsed` after the first of `stored` chunks, when `left` are to come."""
     expected = elapsed * left / max(stored, 1)
-    return min(max(PAUSE_SHARE * min(elapsed, expected), LEAST_SECONDS), MOST_SECONDS)
+    share, most = (COMMON_SHARE, MOST_SECONDS_COMMON) if common else (PAUSE_SHARE, MOST_SECONDS)
+    return min(max(share * min(elapsed, expected), LEAST_SECONDS), most)
 
 
 class News:
@@ -52,14 +61,22 @@ class News:
         self._say = say
         self._left = left
         self._fresh: list[int] = []
+        self._urgent = False
         self._digests: dict[int, ChunkDigest] = {}
         self._stored = 0
         self._since: float | None = None
         self._came = trio.lowlevel.ParkingLot()
+        self._came_urgent = trio.lowlevel.ParkingLot()
 
-    def stored(self, chunk: int, digest: ChunkDigest | None) -> None:
-        """A chunk is held now. `digest`: what to attest it with, None where others did that."""
+    def stored(self, chunk: int, digest: ChunkDigest | None, *, common: bool = False) -> None:
+        """A chunk is held now. `digest`: what to attest it with, None where others did that.
+
+        `common`: several peers have it.
+        """
         self._fresh.append(chunk)
+        if not common:
+            self._urgent = True
+            self._came_urgent.unpark()
         if digest is not None:
             self._digests[chunk] = digest
         self._came.unpark()
@@ -68,7 +85,7 @@ class News:
         """Tell of what was stored since the last time: before anything else that is said."""
         if not self._fresh:
             return
-        fresh, self._fresh = self._fresh, []
+        fresh, self._fresh, self._urgent = self._fresh, [], False
         digests, self._digests = self._digests, {}
         self._stored += len(fresh)
         for first, count in bitset.to_ranges(bitset.from_members(digests)):
@@ -85,8 +102,15 @@ class News:
                 await self._came.park()
             now = trio.current_time()
             self._since = now if self._since is None else self._since
+            if not self._urgent:
+                with trio.move_on_after(self._pause(now, common=True)):
+                    await self._came_urgent.park()
             self.flush()
-            await trio.sleep(pause(now - self._since, self._stored, self._left()))
+            await trio.sleep(self._pause(trio.current_time()))
+
+    def _pause(self, now: float, *, common: bool = False) -> float:
+        elapsed = 0.0 if self._since is None else now - self._since
+        return pause(elapsed, self._stored, self._left(), common=common)
 
 
 def cut(bits: int) -> list[Ranges]:

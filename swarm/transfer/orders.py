@@ -59,6 +59,7 @@ class _Order:
     wrong: int | None = None
     reason: str = "did not send everything"
     lasting: bool = False
+    absent: bool = False
     culprit: Source | None = None
     fault: SwarmError | None = None
 
@@ -115,12 +116,13 @@ class Orders:
                 await self._source(order).fetch(order.fetch.chunks, partial(self._deliver, order))
             except SourceFailed as failure:
                 order.reason, order.lasting, order.culprit = failure.reason, failure.lasting, failure.source
+                order.absent = failure.absent
         del self._orders[order.fetch.order]
         if order.fault is not None:
             raise order.fault
         if order.owed:
             culprit = order.culprit or Source("peer", to_text(source))
-            failed = ev.OrderFailed(order.fetch.order, source, order.owed, order.lasting)
+            failed = ev.OrderFailed(order.fetch.order, source, order.owed, order.lasting, order.absent)
             self._ended(failed, order.reason, order.wrong, culprit)
 
     def _source(self, order: _Order) -> ChunkSource:

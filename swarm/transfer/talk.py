@@ -8,6 +8,7 @@ from protocol.messages import (
     Absent,
     Claims,
     Company,
+    Elsewhere,
     Fetching,
     FetchingHeard,
     Have,
@@ -50,6 +51,8 @@ def _translate(event: TopicEvent, book: ClaimBook, have: int, total: int) -> lis
             return [ev.PeerCompany(peer, tuple(sorted(set(nodes))))]
         case PeerMessage(peer, Lost(_, ranges)):
             return [ev.PeerLost(peer, bitset.from_ranges(ranges, total))]
+        case PeerMessage(peer, Elsewhere(_, ranges)):
+            return [ev.PeerElsewhere(peer, bitset.from_ranges(ranges, total))]
         case PeerMessage(peer, Fetching() | Lease() | FetchingHeard() | LeaseHeard() as said):
             return [_of_the_lease(peer, said, total)]
         case PeerMessage(peer, Claims() as claims):

@@ -382,7 +382,7 @@ class Transfer:
         if not self.have >> chunk & 1:
             self.have |= 1 << chunk
             self._lacking[blob] -= 1
-        self._news.stored(chunk, digest)
+        self._news.stored(chunk, digest, common=self._scheduler.common(chunk))
         self._step(ev.Stored(chunk, giver))
         if blob.chunk_count == 1:
             self._done.add(blob)

@@ -14,7 +14,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from protocol.bits import everything
 from protocol.ids import ChunkDigest, SnapshotKey
 from protocol.limits import MAX_DATA_PAYLOAD, MAX_PIECES
-from protocol.messages import Cancel, Data, ManifestPart, NeedManifest, Refuse, Request
+from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
+from swarm.exchange.given import Given
 from swarm.exchange.outbox import Making
 from swarm.exchange.serving import ALONE_FROM, MAX_QUEUED, Serving, TooGreedy, data_frames
 from tests.exchange.nodes import Content, Offer, Shelf
@@ -29,11 +30,19 @@ class Desk:
         self.shelf = Shelf()
         for offer in offers:
             self.shelf.add(offer)
-        self.posted: list[Refuse | ManifestPart] = []
+        self.posted: list[Refuse | Elsewhere | ManifestPart] = []
+        self.given = Given()
         self.counted = 0
         self.out, self.frames = trio.open_memory_channel[Data | ManifestPart](0)
         self.serving = Serving(
-            self.shelf, post=self.posted.append, put=self.put, aside=self.aside, upload=None, count=self.count
+            self.shelf,
+            post=self.posted.append,
+            put=self.put,
+            aside=self.aside,
+            upload=None,
+            count=self.count,
+            given=self.given,
+            clock=trio.current_time,
         )
 
     async def aside(self, work: Callable[[], None]) -> None:
@@ -154,6 +163,31 @@ async def test_what_is_not_there_is_refused(autojump_clock: MockClock) -> None:
             )
             == 6
         )
+
+
+class Line:
+    """Another link that waits for chunks."""
+
+    busy = True
+
+
+@pytest.mark.parametrize("complete", [True, False], ids=["a seed", "a relay"])
+async def test_a_seed_sends_what_went_to_another_when_asked_again(
+    autojump_clock: MockClock, complete: bool
+) -> None:
+    content = Content(4 << 20, 10, 20, 30, seed=1)
+    offer = Offer(content, everything(content.layout.total), wants=not complete)
+    async with Desk(offer).open() as desk:
+        other = Line()
+        desk.given.open(other)
+        desk.given.give(other, content.key, [2, 3, 17], trio.current_time())
+        desk.serving.ask(request(content, 1, 2, 3, 4, 16, 17, 18))
+        sent = [1, 4, 16, 18] if complete else [1, 2, 3, 4, 16, 17, 18]
+        assert numbers(await desk.rest()) == sent
+        told = [Elsewhere(content.key, ((chunk, 1),)) for chunk in (2, 3, 17)]
+        assert desk.posted == (told if complete else [])
+        desk.serving.ask(request(content, 2, 3))
+        assert numbers(await desk.rest()) == [2, 3]
 
 
 async def test_a_disk_that_fails_is_no_catastrophe(

@@ -29,6 +29,7 @@ from protocol.messages import (
     Company,
     ControlMessage,
     Data,
+    Elsewhere,
     Fetching,
     FetchingHeard,
     Found,
@@ -104,6 +105,7 @@ GOLDEN: list[tuple[ControlMessage | BulkMessage, str]] = [
     (NeedManifest(TOPIC), "9223" + T),
     (Data(TOPIC, ((4, 0, 2), (5, 8, 1)), b"abc"), "9324" + T + "9293040002" + "93050801"),
     (ManifestPart(TOPIC, 2, 5, b"cde"), "9425" + T + "0205"),
+    (Elsewhere(TOPIC, ((1, 1),)), "9326" + T + "91920101"),
 ]
 
 REFUSED: dict[str, Callable[[], Any]] = {

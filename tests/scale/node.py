@@ -351,7 +351,7 @@ class Node:
         link = self.links.get(asker)
         if refused and link is not None:
             self.tally.add("Refuse", wire_bytes(Refuse(TOPIC, to_ranges(refused))))
-            self._post(link.peer, link.peer.step, ev.OrderFailed(order, self.id, refused, False))
+            self._post(link.peer, link.peer.step, ev.OrderFailed(order, self.id, refused, False, absent=True))
 
     def _cancel(self, command: ev.Cancel) -> None:
         if self.world.upstream.cancel(self, command.order, command.bits):

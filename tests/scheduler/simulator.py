@@ -326,7 +326,7 @@ class Node:
 
     def refuse(self, asking: Node, flow: Flow, order: int, bits: int) -> None:
         """Say that these will not come."""
-        failed = ev.OrderFailed(order, self.id, bits, False)
+        failed = ev.OrderFailed(order, self.id, bits, False, absent=True)
         self.send(asking, lambda: asking.step(failed) if flow.open else None)
 
     def cancel(self, order: int, bits: int) -> None:

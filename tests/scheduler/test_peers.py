@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from protocol.ids import NodeId
 from swarm.scheduler.peers import (
     DISTRUST_SECONDS,
+    DOUBTFUL_FAILURES,
+    ELSEWHERE_SECONDS,
     LEVELS,
     MAX_REST_SECONDS,
     PAUSE_SECONDS,
@@ -145,3 +147,69 @@ def test_who_refused_what_is_asked_for_otherwise_now_may_have_it() -> None:
     peers.forgive(0b001)
     assert peer.offers == 0b101
     assert peers.held[0] == 0b101
+
+
+def test_what_a_peer_lets_others_relay_is_left_to_them_for_a_while() -> None:
+    peers = Peers()
+    peer = peers.add(NODES[0])
+    peers.gained(peer, 0b111)
+    peers.elsewhere(peer, 0b001, now=0.0)
+    peers.elsewhere(peer, 0b010, now=ELSEWHERE_SECONDS - 0.1)
+    assert (peer.offers, peers.held[0], peers.expected) == (0b100, 0b100, 0b111)
+    assert peers.next_wake() == ELSEWHERE_SECONDS
+    peers.wake(ELSEWHERE_SECONDS)
+    peers.elsewhere(peer, 0b100, now=ELSEWHERE_SECONDS + 0.1)
+    assert peer.offers == 0
+    peers.wake(2 * ELSEWHERE_SECONDS)
+    assert peer.offers == 0b011
+    peers.wake(3 * ELSEWHERE_SECONDS)
+    assert peer.offers == 0b111
+    assert peers.next_wake() is None
+
+
+def test_what_another_has_by_now_may_be_asked_of_either() -> None:
+    peers = Peers()
+    peer = peers.add(NODES[0])
+    peers.gained(peer, 0b111)
+    peers.elsewhere(peer, 0b011, now=0.0)
+    peers.gained(peers.add(NODES[1]), 0b010)
+    assert peer.offers == 0b110
+    assert peers.held == [0b110, 0b010, 0]
+
+
+def test_who_was_to_relay_may_be_the_one_that_left() -> None:
+    peers = Peers()
+    peer = peers.add(NODES[0])
+    peers.add(NODES[1])
+    peers.gained(peer, 0b111)
+    peers.elsewhere(peer, 0b001, now=0.0)
+    peers.remove(NODES[1])
+    assert peer.offers == 0b111
+
+
+def test_a_peer_is_counted_on_until_it_fails_again() -> None:
+    peers = Peers()
+    peer = peers.add(NODES[0])
+    peers.gained(peer, 0b11)
+    for failures in range(1, DOUBTFUL_FAILURES + 1):
+        assert peers.expected == 0b11
+        peers.refused(peer, 0b01, now=0.0)
+        assert peer.failures == failures
+    assert peers.expected == 0
+    peers.came(peer)
+    assert peers.expected == 0b11
+    peers.distrust(peer, now=0.0)
+    assert peers.expected == 0
+
+
+def test_what_a_peer_says_it_has_not_got_is_not_expected_of_it() -> None:
+    peers = Peers()
+    peer = peers.add(NODES[0])
+    peers.gained(peer, 0b11)
+    peers.refused(peer, 0b01, now=0.0, absent=True)
+    assert peers.expected == 0b10
+    peers.wake(REFUSED_SECONDS)
+    assert peers.expected == 0b11
+    peers.refused(peer, 0b01, now=0.0, absent=True)
+    peers.gained(peer, 0b01)
+    assert peer.absent == 0

@@ -18,6 +18,7 @@ from swarm.scheduler.events import (
     Event,
     Fetch,
     OrderFailed,
+    PeerElsewhere,
     PeerFetching,
     PeerHas,
     PeerJoined,
@@ -35,7 +36,7 @@ from swarm.scheduler.events import (
     Wanted,
 )
 from swarm.scheduler.lease import LEASE_CLAIM_SECONDS, LEASE_LEFT_SECONDS, LEASE_SAY_SECONDS
-from swarm.scheduler.peers import DISTRUST_SECONDS, PAUSE_SECONDS, REFUSED_SECONDS
+from swarm.scheduler.peers import DISTRUST_SECONDS, ELSEWHERE_SECONDS, PAUSE_SECONDS, REFUSED_SECONDS
 from swarm.scheduler.picker import OWN_SLICE_GRACE
 from swarm.scheduler.scheduler import (
     SWEEP_SECONDS,
@@ -242,6 +243,21 @@ def test_a_liar_is_left_alone_and_all_its_orders_are_called_off() -> None:
     assert bench.fetches() == {}
     bench.until(DISTRUST_SECONDS + 0.1)
     assert sorted(bench.fetches()[A]) == [1, 2, 3]
+
+
+def test_what_a_seed_lets_others_relay_is_asked_of_them_and_never_of_upstream() -> None:
+    bench = Bench(2 * CHUNK, usable=True)
+    bench.seed(A)
+    assert bench.fetches() == {A: [0, 1]}
+    bench.tell(PeerElsewhere(A, 0b01))
+    assert bench.take(Cancel) == [Cancel(1, 0b01)]
+    bench.tell(Stored(1, A))
+    bench.until(ELSEWHERE_SECONDS - 0.1)
+    assert bench.take(Fetch, SayLease) == []
+    bench.tell(PeerJoined(B, True, True), PeerHas(B, 0b01))
+    assert bench.fetches() == {B: [0]}
+    bench.tell(PeerLeft(B))
+    assert bench.fetches() == {A: [0]}
 
 
 def test_what_a_peer_that_left_owed_is_asked_of_another() -> None:

@@ -13,7 +13,16 @@ from protocol.ids import ChunkDigest, SnapshotKey
 from protocol.limits import MAX_CLAIMED_DIGESTS, MAX_RANGES
 from protocol.messages import Claims, Have
 from protocol.signing import attest, check_claims
-from swarm.transfer.news import LEAST_SECONDS, MOST_SECONDS, PAUSE_SHARE, News, cut, pause
+from swarm.transfer.news import (
+    COMMON_SHARE,
+    LEAST_SECONDS,
+    MOST_SECONDS,
+    MOST_SECONDS_COMMON,
+    PAUSE_SHARE,
+    News,
+    cut,
+    pause,
+)
 from tests.transfer.parts import ME
 
 KEY = SnapshotKey(b"k" * 32)
@@ -83,6 +92,30 @@ def test_a_pause_is_a_share_of_what_the_transfer_took_and_will_take() -> None:
     assert pause(0.64, 100, 50) == 0.32 * PAUSE_SHARE
     assert pause(0.0, 0, 100) == pause(100.0, 100, 0) == LEAST_SECONDS
     assert pause(100.0, 10, 1000) == MOST_SECONDS
+    assert pause(0.64, 10, 100, common=True) == 0.64 * COMMON_SHARE
+    assert pause(100.0, 10, 1000, common=True) == MOST_SECONDS_COMMON
+
+
+async def test_what_several_have_waits_longer_or_for_a_message_that_goes_out_anyway(
+    autojump_clock: MockClock,
+) -> None:
+    desk = Desk()
+    async with running(desk) as news:
+        news.stored(0, None)
+        await trio.sleep(10)
+        start = trio.current_time()
+        news.stored(1, None, common=True)
+        await trio.sleep(0.3)
+        news.stored(2, None, common=True)
+        await trio.sleep(1)
+        news.stored(3, None, common=True)
+        await trio.sleep(0.1)
+        news.stored(4, None)
+        await trio.sleep(1)
+    assert desk.said[1:] == [
+        (start + MOST_SECONDS_COMMON, Have(KEY, ((1, 2),))),
+        (pytest.approx(start + 1.4), Have(KEY, ((3, 2),))),
+    ]
 
 
 async def test_digests_are_told_before_the_chunks_and_runs_of_them_under_one_signature(

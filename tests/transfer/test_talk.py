@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.limits import KIB
-from protocol.messages import Absent, Company, Fetching, Have, HaveMap, Join, Lease, Leave, Lost
+from protocol.messages import Absent, Company, Elsewhere, Fetching, Have, HaveMap, Join, Lease, Leave, Lost
 from protocol.signing import attest
 from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicMessage
 from swarm.scheduler import events as ev
@@ -19,7 +19,7 @@ KEY, TOTAL = CONTENT.key, CONTENT.layout.total
 WHO, OTHER = PEER.node_id, ORIGIN.node_id
 
 
-def events(message: TopicMessage) -> list[ev.Event]:
+def events(message: TopicMessage | Elsewhere) -> list[ev.Event]:
     return to_events(PeerMessage(WHO, message), ClaimBook(CONTENT.layout), 0, TOTAL)
 
 
@@ -35,11 +35,12 @@ def events(message: TopicMessage) -> list[ev.Event]:
         (Have(KEY, ((0, 2), (3, 1))), ev.PeerHas(WHO, 0b1011)),
         (Lost(KEY, ((1, 1),)), ev.PeerLost(WHO, 0b10)),
         (Fetching(KEY, ((2, 2),)), ev.PeerFetching(WHO, 0b1100)),
+        (Elsewhere(KEY, ((1, 2),)), ev.PeerElsewhere(WHO, 0b110)),
         (Lease(KEY, True, 7), ev.PeerLease(WHO, True, 7)),
         (Company(KEY, (WHO, OTHER, WHO)), ev.PeerCompany(WHO, tuple(sorted((WHO, OTHER))))),
     ],
 )
-def test_each_message(message: TopicMessage, event: ev.Event) -> None:
+def test_each_message(message: TopicMessage | Elsewhere, event: ev.Event) -> None:
     assert events(message) == [event]
 
 
