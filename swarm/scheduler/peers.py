@@ -57,6 +57,7 @@ class Peer:
         self.elsewhere = 0
         self.elsewhere_lately = 0
         self.elsewhere_until = 0.0
+        self.put_off = 0
         self.rests_until = 0.0
         self.failures = 0
         self.faults = 0
@@ -150,7 +151,11 @@ class Peers:
         self._offer(peer)
 
     def elsewhere(self, peer: Peer, bits: int, now: float) -> None:
-        """The peer lets others relay these: leave them to those for a while."""
+        """The peer lets others relay these: leave them to those for a while. Of one that says so again of the
+        same chunks, they are not to be had."""
+        if again := bits & peer.put_off:
+            self.refused(peer, again, now, absent=True)
+        peer.put_off |= bits
         if not peer.elsewhere | peer.elsewhere_lately:
             peer.elsewhere_until = now + ELSEWHERE_SECONDS
         peer.elsewhere_lately |= bits

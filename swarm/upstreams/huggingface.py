@@ -1,8 +1,8 @@
 """The Hugging Face hub and whatever speaks its API: mirrors, Olah, another swarm's gateway.
 
-`resolve` turns a name and a revision into a snapshot with one call for the commit and one listing of the
-tree at that commit, which carries size and digest of every file. Endpoints are asked in order until one
-gives both; a token is shown only to an endpoint that refuses to answer without (see `Endpoint`).
+`resolve` turns a name and a revision into a snapshot with one call for the commit, which carries size and
+digest of every file, or else a listing of the tree at that commit. Endpoints are asked in order until one
+gives all of it; a token is shown only to an endpoint that refuses to answer without (see `Endpoint`).
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class _Question:
     async def resolve(self) -> Resolved:
         """Raises Trouble."""
         info = await self._info()
-        files = await self._tree(info.commit)
+        files = info.files if info.files is not None else await self._tree(info.commit)
         asked = self._asked
         try:
             snapshot = Snapshot(HUB_NAME, self._repo_type, asked.repo, info.commit, tuple(files))
@@ -178,7 +178,7 @@ class _Question:
         )
 
     async def _info(self) -> Info:
-        reply = await self._get(f"{self._api}/revision/{quote(self._asked.revision, safe='')}")
+        reply = await self._get(f"{self._api}/revision/{quote(self._asked.revision, safe='')}?blobs=true")
         info = parse_info(await _json(reply))
         if COMMIT.fullmatch(self._asked.revision) and info.commit != self._asked.revision:
             raise BadAnswer(f"it gives commit {info.commit} for {self._asked.revision}")

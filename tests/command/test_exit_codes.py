@@ -20,7 +20,7 @@ NONSENSE = {
     "a page of a captive portal": {"status": 200, "headers": {"Content-Type": "text/html"}},
     "a redirect to nowhere": {"status": 302, "headers": {"Location": "gopher://x/"}},
     "a redirect to itself": {"status": 302, "headers": {"Location": "/again"}},
-    "a listing that never ends": {"link": "loop"},
+    "a listing that never ends": {"link": "loop", "plain": True},
     "a listing with holes": {"files": {"x": {"type": "file", "path": "x"}}},
     "a teapot": {"status": 418},
 }

@@ -59,12 +59,14 @@ class Faults:
     xet: bool = False
     """Offer Xet in listings and headers, which this project does not take."""
 
+    plain: bool = False
+    """The info of a revision names its files and says no more of them."""
     link: str = "absolute"
     """Form of the link to the next page: "absolute", "relative", "foreign" (another host) or "loop"."""
     other_commit: bool = False
     """Give another commit than the one asked for."""
     files: dict[str, object] = field(default_factory=dict)
-    """Listing entries to add or replace, by path."""
+    """Entries of a tree to add or replace, by path; the info of a revision is `plain` then."""
     olah: bool = False
     """Answer as Olah 0.5.4 does for local mirrors (facts: mirrors, section 6)."""
 
@@ -154,9 +156,11 @@ class FaultySite(HubSite):
 
     def _revision(self, request: Request, kind: str, repo: str, revision: str = "main") -> Answer:
         answer = super()._revision(request, kind, repo, revision)
-        return (
-            _changed(answer, lambda value: value | {"sha": "0" * 40}) if self.faults.other_commit else answer
-        )
+        if self.faults.plain or self.faults.files:
+            answer = _changed(answer, _plain)
+        if self.faults.other_commit:
+            answer = _changed(answer, lambda value: value | {"sha": "0" * 40})
+        return answer
 
     def _tree(self, request: Request, kind: str, repo: str, revision: str, path: str) -> Answer:
         answer = super()._tree(request, kind, repo, revision, path)
@@ -249,6 +253,10 @@ class FaultySite(HubSite):
                 yield Pause(len(block) / faults.rate)
             yield bytes([block[0] ^ 1]) + block[1:] if flip else block
             sent += len(block)
+
+
+def _plain(info: dict[str, Any]) -> dict[str, Any]:
+    return info | {"siblings": [{"rfilename": sibling["rfilename"]} for sibling in info["siblings"]]}
 
 
 def _changed(answer: Answer, change: Any) -> Answer:

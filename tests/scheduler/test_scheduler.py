@@ -245,6 +245,17 @@ def test_a_liar_is_left_alone_and_all_its_orders_are_called_off() -> None:
     assert sorted(bench.fetches()[A]) == [1, 2, 3]
 
 
+def test_a_peer_that_always_says_elsewhere_is_counted_on_once() -> None:
+    bench = Bench(CHUNK, usable=True)
+    bench.seed(A)
+    assert bench.fetches() == {A: [0]}
+    bench.tell(PeerElsewhere(A, 0b1))
+    bench.until(3 * ELSEWHERE_SECONDS)
+    assert bench.fetches() == {A: [0]}
+    bench.tell(PeerElsewhere(A, 0b1))
+    assert bench.fetches() == {UPSTREAM: [0]}
+
+
 def test_what_a_seed_lets_others_relay_is_asked_of_them_and_never_of_upstream() -> None:
     bench = Bench(2 * CHUNK, usable=True)
     bench.seed(A)

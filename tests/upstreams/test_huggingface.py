@@ -44,10 +44,19 @@ async def test_a_branch_resolves_to_commit_sizes_and_digests() -> None:
     }
 
 
-async def test_metadata_takes_two_requests_and_none_per_file() -> None:
-    hubs = one()
+async def test_metadata_takes_one_request_however_many_files_there_are() -> None:
+    files = {f"part-{number:05}.txt": b"%d" % number for number in range(3000)}
+    hubs = Hubs(hub=site("hub", Repository(REPO, files)))
     async with hubs as hub:
-        await hub.resolve(REPO)
+        found = await hub.resolve(REPO)
+    assert [file.path for file in found.snapshot.files] == sorted(files)
+    assert len(hubs.transport.asked) == 1
+
+
+async def test_a_hub_that_does_not_list_all_at_once_says_the_same_page_by_page() -> None:
+    hubs = one(plain=True)
+    async with hubs as hub, one() as other:
+        assert (await hub.resolve(REPO)).snapshot == (await other.resolve(REPO)).snapshot
     assert len(hubs.transport.asked) == 2
 
 
@@ -102,7 +111,7 @@ async def test_a_hub_that_gives_another_commit_than_asked_for_is_not_believed(
 @pytest.mark.parametrize("link", ["absolute", "relative", "foreign"])
 async def test_all_pages_of_a_listing(link: str) -> None:
     files = {f"part-{number:03}.txt": b"%d" % number for number in range(25)}
-    paged = site("hub", Repository(REPO, files), faults=Faults(link=link))
+    paged = site("hub", Repository(REPO, files), faults=Faults(link=link, plain=True))
     paged.page_entries = 10
     hubs = Hubs(hub=paged)
     async with hubs as hub:
@@ -113,7 +122,7 @@ async def test_all_pages_of_a_listing(link: str) -> None:
 
 
 async def test_pages_that_lead_in_a_circle_are_refused(autojump_clock: MockClock) -> None:
-    paged = site("hub", repository(), faults=Faults(link="loop"))
+    paged = site("hub", repository(), faults=Faults(link="loop", plain=True))
     paged.page_entries = 2
     async with Hubs(hub=paged) as hub:
         with pytest.raises(NoSource, match="a listing without end"):
@@ -241,7 +250,7 @@ async def test_a_listing_that_cannot_be_checked_is_not_used(entry: object, autoj
 
 
 async def test_xet_is_not_taken_up() -> None:
-    hubs = one(xet=True)
+    hubs = one(xet=True, plain=True)
     async with hubs as hub:
         await hub.resolve(REPO)
     assert len(hubs.transport.asked) == 2

@@ -5,21 +5,39 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.manifest import BadManifest
+from protocol.manifest import BadManifest, Blob, File
 from swarm.upstreams.endpoint import Endpoint
-from swarm.upstreams.listing import next_page, parse_info, parse_page
+from swarm.upstreams.listing import MAX_SIBLINGS, next_page, parse_info, parse_page
 from swarm.upstreams.trouble import BadAnswer
 
 COMMIT = "0123456789" * 4
 HOME = Endpoint("https://mirror.test/hf")
 ASKED = "https://mirror.test/hf/api/models/ns/m/tree/main?recursive=true"
 
+TREE_NAMES = ["path", "size", "oid", "lfs", "type"]
+NAMES = [*TREE_NAMES, "sha", "id", "gated", "siblings", "rfilename", "blobId", "sha256"]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (
         st.lists(inner)
         | st.dictionaries(
-            st.sampled_from(["path", "size", "oid", "lfs", "type", "sha", "id", "gated"]) | st.text(), inner
+            st.sampled_from(
+                [
+                    "path",
+                    "size",
+                    "oid",
+                    "lfs",
+                    "type",
+                    "sha",
+                    "id",
+                    "gated",
+                    "siblings",
+                    "rfilename",
+                    "blobId",
+                ]
+            )
+            | st.text(),
+            inner,
         )
     ),
     max_leaves=20,
@@ -47,6 +65,46 @@ def test_what_is_open(told: dict[str, object], is_open: bool) -> None:
 def test_info_without_a_commit(value: object) -> None:
     with pytest.raises(BadAnswer):
         parse_info(value)
+
+
+SMALL = {"rfilename": "a/config.json", "blobId": "1" * 40, "size": 5}
+LARGE = {
+    "rfilename": "model.bin",
+    "blobId": "2" * 40,
+    "size": 7,
+    "lfs": {"sha256": "3" * 64, "size": 7, "pointerSize": 126},
+}
+
+
+def test_an_info_that_tells_all_of_its_files() -> None:
+    files = parse_info(
+        {"sha": COMMIT, "siblings": [SMALL | {"lfs": None}, LARGE, SMALL | {"rfilename": "b"}]}
+    ).files
+    assert files == (
+        File("a/config.json", Blob("git-sha1", bytes.fromhex("1" * 40), 5)),
+        File("model.bin", Blob("sha256", bytes.fromhex("3" * 64), 7)),
+        File("b", Blob("git-sha1", bytes.fromhex("1" * 40), 5)),
+    )
+
+
+@pytest.mark.parametrize(
+    "siblings",
+    [
+        None,
+        "x",
+        [],
+        [SMALL, {"rfilename": "b"}],
+        [SMALL, "x"],
+        [LARGE | {"lfs": {"size": 7}}],
+        [LARGE | {"lfs": {"sha256": "3", "size": 7}}],
+        [SMALL | {"blobId": "main"}],
+        [SMALL | {"size": -1}],
+        [SMALL | {"rfilename": f"{number}"} for number in range(MAX_SIBLINGS)],
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_any_other_info_leaves_the_files_to_the_tree(siblings: object) -> None:
+    assert parse_info({"sha": COMMIT, "siblings": siblings}).files is None
 
 
 def test_folders_and_submodules_are_no_files() -> None:

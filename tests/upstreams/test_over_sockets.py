@@ -128,5 +128,5 @@ async def test_connections_are_used_again(monkeypatch: pytest.MonkeyPatch) -> No
     with FaultyHub(repositories=[Repository(REPO, files)]) as running:
         async with open_client() as client:
             await fetch(HuggingFace(client, [Endpoint(running.url)]))
-    assert len(running.requests) == 2 + 2 * 50
+    assert len(running.requests) == 1 + 2 * 50
     assert opened <= 2 * FILES_AT_ONCE, "eight to the hub, eight to the store"
