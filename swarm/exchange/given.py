@@ -3,8 +3,8 @@
 The upload of a seed is what a fan-out lasts. Those who order from it agree among themselves who relays what,
 but learn what another ordered only when it says that it has it; the seed alone knows what is on its way.
 While others wait for its upload, who asks for a chunk that is being sent to another, or just was, is told to
-have it there. It is told so once: it asks again only when the other did not pass the chunk on, or takes too
-long, and then it gets it. So a link that is given chunks and relays none costs the others a moment for each.
+have it there. A link is told so once of a chunk: it asks again only when the other did not pass the chunk on,
+or takes too long, and then it gets it. So one that is given chunks and relays none costs the others a moment.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ from protocol.ids import SnapshotKey
 RELAY_SECONDS: Final = 1.0
 """From when a chunk was handed to the kernel until others know who has it: it still waits there, is on the
 link, is checked, stored, and told of."""
-
-FORGET_SECONDS: Final = 10.0
-"""Pause after which a new fan-out begins, with other needs."""
 
 
 class Recipient(Protocol):
@@ -49,7 +46,6 @@ class Given:
         self._told: dict[Recipient, dict[SnapshotKey, int]] = {}
         self._gifts: dict[tuple[SnapshotKey, int], _Gift] = {}
         self._sent: deque[tuple[float, SnapshotKey, int]] = deque()
-        self._asked_at = 0.0
 
     def open(self, link: Recipient) -> None:
         """A new link."""
@@ -86,10 +82,6 @@ class Given:
                 self._sent.append((now, topic, chunk))
 
     def _forget(self, now: float) -> None:
-        if now - self._asked_at > FORGET_SECONDS:
-            for told in self._told.values():
-                told.clear()
-        self._asked_at = now
         while self._sent and now >= self._sent[0][0] + RELAY_SECONDS:
             sent_at, topic, chunk = self._sent.popleft()
             gift = self._gifts.get((topic, chunk))

@@ -317,7 +317,7 @@ class Scheduler:
         return commands
 
     def _for_upstream(self, now: float) -> int:
-        """What is missing, on order from nobody, offered by nobody and announced by nobody."""
+        """What is missing, on order from nobody, expected of nobody and announced by nobody."""
         unordered = minus(self.missing, self._orders.bits)
         return minus(minus(unordered, self._peers.expected), self._lease.under_way(now))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protocol.ids import SnapshotKey
-from swarm.exchange.given import FORGET_SECONDS, RELAY_SECONDS, Given
+from swarm.exchange.given import RELAY_SECONDS, Given
 
 TOPIC, OTHER = SnapshotKey(b"t" * 32), SnapshotKey(b"o" * 32)
 
@@ -66,12 +66,3 @@ def test_once_a_chunk_was_sent_for_a_while_others_know_who_has_it() -> None:
     given.sent(b, TOPIC, [2], 4.0)
     assert given.give(b, TOPIC, [0, 1, 2], 4.0 + RELAY_SECONDS) == {0}
     assert given.give(a, TOPIC, [0], 4.0 + RELAY_SECONDS) == set()
-
-
-def test_after_a_pause_all_begins_anew() -> None:
-    given = Given()
-    a, b = Line(given), Line(given)
-    given.give(a, TOPIC, [0], 0.0)
-    assert given.give(b, TOPIC, [0], FORGET_SECONDS) == set()
-    assert given.give(b, TOPIC, [0], 2 * FORGET_SECONDS + 0.1) == set()
-    assert given.give(b, TOPIC, [0], 2 * FORGET_SECONDS + 0.2) == {0}
