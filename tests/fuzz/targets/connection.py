@@ -20,13 +20,15 @@ from tests.fuzz.samples import BULK, CONTROL
 from tests.protocol.peers import fresh_pair
 
 SIZE = struct.Struct("!H")
+AT_ONCE = 12
 KINDS: tuple[Kind, Kind] = ("control", "bulk")
 
 
 def seeds() -> Iterator[bytes]:
     control = [encode_message(message) for message in CONTROL]
-    yield b"\0\x10" + b"".join(SIZE.pack(len(text)) + text for text in control[:4])
-    yield b"\0\xff" + b"".join(SIZE.pack(len(text)) + text for text in control[4:8])
+    for first in range(0, len(control), AT_ONCE):
+        some = control[first : first + AT_ONCE]
+        yield bytes([0, 5 * first]) + b"".join(SIZE.pack(len(text)) + text for text in some)
     bulk = []
     for message in BULK:
         header = encode_message(message)
