@@ -19,11 +19,13 @@ from swarm.exchange.hearsay import (
 )
 from swarm.exchange.link import HANDSHAKE_SECONDS
 from swarm.exchange.sessions import MAX_LINKS_OF_A_HOST
+from tests.exchange.bystander import Bystander
 from tests.exchange.memory import MemoryNetwork
 from tests.exchange.nodes import nodes
 from tests.exchange.raw import Raw
 
 STRANGER = "10.0.0.200"
+THIRD = "10.0.0.77"
 
 
 async def test_one_machine_that_only_connects_keeps_nobody_out(autojump_clock: MockClock) -> None:
@@ -103,29 +105,10 @@ async def test_one_connection_of_a_peer_stands_in_line(autojump_clock: MockClock
         assert node.linked == {raw.id}
 
 
-class Bystander:
-    """A machine that has nothing to do with lanswarm; notes what is sent to any of its ports."""
-
-    def __init__(self, lan: MemoryNetwork, host: str) -> None:
-        self.host = host
-        self.calls: list[bytes] = []
-        self._lan = lan
-
-    async def run(self, port: int, *, task_status: trio.TaskStatus[int]) -> None:
-        await self._lan.host(self.host).listen(port, None, self._hear, task_status=task_status)
-
-    async def _hear(self, stream: trio.abc.Stream, host: str | None) -> None:
-        heard = b""
-        while data := await stream.receive_some():
-            heard += data
-        self.calls.append(heard)
-        await stream.aclose()
-
-
 async def test_peers_cannot_point_a_node_at_others(autojump_clock: MockClock) -> None:
     """A minute of made-up addresses: few calls, and no more than the first message of a handshake each."""
     lan = MemoryNetwork()
-    bystander = Bystander(lan, "10.0.0.77")
+    bystander = Bystander(lan.host(THIRD))
     async with nodes(lan, 1) as (node,), trio.open_nursery() as nursery:
         for port in range(1, 2 * MAX_CANDIDATES_OF_A_HOST):
             await nursery.start(bystander.run, port)
@@ -134,17 +117,17 @@ async def test_peers_cannot_point_a_node_at_others(autojump_clock: MockClock) ->
             begin = trio.current_time()
             for second in range(60):
                 ports = range(1 + 64 * (second % 2), 1 + 64 * (second % 2) + 64)
-                control.say(*(made_up(number, bystander.host, number) for number in ports))
+                control.say(*(made_up(number, THIRD, number) for number in ports))
                 control.say(*(made_up(number, f"10.7.{second}.{number}", 22) for number in range(64)))
                 await trio.sleep(1)
             took = trio.current_time() - begin
             assert control.open
         calls = [address for here, address in lan.dialled if here == node.host]
         assert len(calls) <= UNPROVEN_DIALS_AT_ONCE + UNPROVEN_DIALS_A_SECOND * took
-        assert len({call.port for call in calls if call.host == bystander.host}) <= MAX_CANDIDATES_OF_A_HOST
+        assert len({call.port for call in calls if call.host == THIRD}) <= MAX_CANDIDATES_OF_A_HOST
         await trio.sleep(HANDSHAKE_SECONDS)
-        assert bystander.calls
-        assert {len(call) for call in bystander.calls} == {LENGTH.size + KEY}
+        assert bystander.said
+        assert {len(call) for call in bystander.said} == {LENGTH.size + KEY}
         nursery.cancel_scope.cancel()
 
 

@@ -1,0 +1,47 @@
+"""A machine that has nothing to do with lanswarm and is said to: what is sent to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import trio
+
+from swarm.exchange.interfaces import Network
+
+
+class Bystander:
+    """Listens on any number of ports of a network. `ports`: those that were called; `said`: by whom what."""
+
+    def __init__(self, network: Network, hosts: Sequence[str] | None = None) -> None:
+        self.ports: set[int] = set()
+        self.said: list[bytes] = []
+        self._network = network
+        self._hosts = hosts
+        self._called = trio.lowlevel.ParkingLot()
+
+    async def run(self, port: int, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+        """Listen on this port, or any free one for 0, until cancelled; reports which."""
+        opened = port
+
+        async def hear(stream: trio.abc.Stream, host: str | None) -> None:
+            await self._hear(stream, opened)
+
+        async with trio.open_nursery() as nursery:
+            listen = partial(self._network.listen, hosts=self._hosts, handler=hear)
+            opened = await nursery.start(listen, port)
+            task_status.started(opened)
+
+    async def _hear(self, stream: trio.abc.Stream, port: int) -> None:
+        self.ports.add(port)
+        self._called.unpark_all()
+        heard = b""
+        while data := await stream.receive_some():
+            heard += data
+        self.said.append(heard)
+        await stream.aclose()
+
+    async def called(self, ports: int) -> None:
+        """Wait until so many ports were called."""
+        while len(self.ports) < ports:
+            await self._called.park()
