@@ -40,7 +40,7 @@ from tests.command.machine import SECONDS
 from tests.exchange.bystander import Bystander
 
 SPARE = 24 * MIB
-ROUNDS = 400
+ROUNDS = 200
 OTHERS = 16
 """Descriptors for anything else: a few peers, the index, the control socket."""
 
