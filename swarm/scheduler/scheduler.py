@@ -225,6 +225,7 @@ class Scheduler:
             self._lease.works()
         elif (peer := self._peers.get(event.source)) is not None:
             self._peers.came(peer)
+            self._lease.received()
         commands: list[Command] = []
         for order in self._orders.holding(event.chunk):
             length = self._orders.settle_one(order, event.chunk)
@@ -324,7 +325,8 @@ class Scheduler:
     def _follow_lease(self, now: float) -> list[Command]:
         fetching = bool(self._orders.owed(UPSTREAM))
         served = bool(self._orders.bits or self.missing & self._lease.under_way(now))
-        situation = Situation(bool(self._for_upstream(now)), served, fetching, self._usable)
+        need = bool(self._for_upstream(now))
+        situation = Situation(bool(self.missing), need, served, fetching, self._usable)
         changed = self._lease.step(situation, now)
         held = self._lease.held
         if not changed and not (held and now >= self._said_at + LEASE_SAY_SECONDS):
