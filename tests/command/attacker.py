@@ -38,6 +38,13 @@ NUMBERS: Final = count(100)
 M = TypeVar("M")
 
 
+def peak(pid: int) -> int:
+    """Most bytes of memory that a process has had so far."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) * KIB
+
+
 def stranger(listen_port: int = 0) -> Raw:
     """A peer with a new key, which dials by TCP and says that it listens at this port."""
     return Raw(MemoryNetwork(), next(NUMBERS), listen_port=listen_port, through=TcpNetwork(list))
@@ -57,10 +64,7 @@ class Victim:
     @property
     def peak(self) -> int:
         """Most bytes of memory it has had so far."""
-        status = Path(f"/proc/{self.daemon.process.pid}/status").read_text()
-        found = re.search(r"VmHWM:\s+(\d+) kB", status)
-        assert found is not None
-        return int(found[1]) * KIB
+        return peak(self.daemon.process.pid)
 
     @property
     def descriptors(self) -> int:

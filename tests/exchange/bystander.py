@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import trio
@@ -11,13 +11,21 @@ from swarm.exchange.interfaces import Network
 
 
 class Bystander:
-    """Listens on any number of ports of a network. `ports`: those that were called; `said`: by whom what."""
+    """Listens on any number of ports of a network. `ports`: those that were called; `said`: what each caller
+    said, of how many bytes is told as well."""
 
-    def __init__(self, network: Network, hosts: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        hosts: Sequence[str] | None = None,
+        *,
+        told: Callable[[int], object] = lambda length: None,
+    ) -> None:
         self.ports: set[int] = set()
         self.said: list[bytes] = []
         self._network = network
         self._hosts = hosts
+        self._told = told
         self._called = trio.lowlevel.ParkingLot()
 
     async def run(self, port: int, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
@@ -39,6 +47,7 @@ class Bystander:
         while data := await stream.receive_some():
             heard += data
         self.said.append(heard)
+        self._told(len(heard))
         await stream.aclose()
 
     async def called(self, ports: int) -> None:
