@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -61,10 +61,14 @@ class Victim:
     def address(self) -> Address:
         return Address.parse(self.daemon.address)
 
-    @property
-    def peak(self) -> int:
-        """Most bytes of memory it has had so far."""
-        return peak(self.daemon.process.pid)
+    @contextmanager
+    def needing_less_than(self, spare: int) -> Iterator[None]:
+        """AssertionError if its memory grows by so many bytes meanwhile, be it for a moment."""
+        pid = self.daemon.process.pid
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew (proc_pid_clear_refs(5))
+        before = peak(pid)
+        yield
+        assert peak(pid) - before < spare
 
     @property
     def descriptors(self) -> int:

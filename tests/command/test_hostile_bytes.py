@@ -77,40 +77,38 @@ async def test_a_connection_that_ends_within_a_frame(victim: Victim) -> None:
 @pytest.mark.parametrize("kind", ["control", "bulk"])
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS.keys())
 async def test_bombs_in_a_frame(victim: Victim, bomb: bytes, kind: Kind) -> None:
-    before = victim.peak
-    async with bare(victim, kind) as link:
-        header = struct.pack("!H", min(len(bomb), 0xFFFF)) if kind == "bulk" else b""
-        await sent(link.stream, link.sealed(header + bomb))
-        assert await hung_up_on(link.stream)
-    assert victim.peak - before < SPARE
+    with victim.needing_less_than(SPARE):
+        async with bare(victim, kind) as link:
+            header = struct.pack("!H", min(len(bomb), 0xFFFF)) if kind == "bulk" else b""
+            await sent(link.stream, link.sealed(header + bomb))
+            assert await hung_up_on(link.stream)
 
 
 @pytest.mark.parametrize("bomb", [bomb for bomb in BOMBS.values() if len(bomb) < 4000], ids=len)
 async def test_bombs_in_a_handshake(victim: Victim, bomb: bytes) -> None:
-    before, me = victim.peak, identity(next(NUMBERS))
+    me = identity(next(NUMBERS))
     noise = NoiseXX(initiator=True, static=me.noise_private, ephemeral=bytes([7]) * 32, prologue=PROLOGUE)
-    async with await dialled(victim) as stream:
-        first = noise.write(b"")
-        await stream.send_all(length(len(first)) + first)
-        noise.read((await stream.receive_some())[4:])
-        last = noise.write(bomb)
-        await stream.send_all(length(len(last)) + last)
-        assert await hung_up_on(stream)
-    assert victim.peak - before < SPARE
+    with victim.needing_less_than(SPARE):
+        async with await dialled(victim) as stream:
+            first = noise.write(b"")
+            await stream.send_all(length(len(first)) + first)
+            noise.read((await stream.receive_some())[4:])
+            last = noise.write(bomb)
+            await stream.send_all(length(len(last)) + last)
+            assert await hung_up_on(stream)
 
 
 @pytest.mark.parametrize("kind", ["", "control", "bulk"], ids=["before the handshake", "control", "bulk"])
 async def test_frames_that_claim_four_gigabytes(victim: Victim, kind: Kind) -> None:
-    before = victim.peak
-    if kind:
-        async with bare(victim, kind) as link:
-            await sent(link.stream, FOUR_GIB + bytes(1000))
-            assert await hung_up_on(link.stream)
-    else:
-        async with await dialled(victim) as stream:
-            await sent(stream, FOUR_GIB + bytes(1000))
-            assert await hung_up_on(stream)
-    assert victim.peak - before < SPARE
+    with victim.needing_less_than(SPARE):
+        if kind:
+            async with bare(victim, kind) as link:
+                await sent(link.stream, FOUR_GIB + bytes(1000))
+                assert await hung_up_on(link.stream)
+        else:
+            async with await dialled(victim) as stream:
+                await sent(stream, FOUR_GIB + bytes(1000))
+                assert await hung_up_on(stream)
 
 
 async def test_another_protocol(victim: Victim) -> None:
