@@ -13,8 +13,10 @@ import trio
 
 from protocol.ids import to_text
 from protocol.membership import DAY, ISSUER_SECONDS, Badge, found
+from protocol.messages import Granted, Redeem
 from protocol.signing import Identity, SigningKey
 from swarm.client.remote import RemoteNode
+from swarm.exchange.guests import MAX_QUESTIONS_OF_A_GUEST
 from swarm.sites.rootkey import RootFile
 from tests.command.attacker import Victim, gone, stranger
 from tests.command.hubs import REPO, CommandHub
@@ -117,6 +119,17 @@ async def test_who_does_is_let_in(victim: Victim) -> None:
             while not (rows := await victim.peers()):
                 continue
         assert [(row["node"], row["standing"]) for row in rows] == [(to_text(peer.id), "member")]
+
+
+async def test_who_guesses_a_token(victim: Victim) -> None:
+    """Hears no a few times, and then nothing more."""
+    guess = Redeem(bytes(32), bytes(64), "guest")
+    async with stranger().linked(victim.address, "admission") as link:
+        link.say(*[guess] * (2 * MAX_QUESTIONS_OF_A_GUEST))
+        await gone(link)
+    answers = [message for message in link.heard if isinstance(message, Granted)]
+    assert 1 <= len(answers) <= MAX_QUESTIONS_OF_A_GUEST
+    assert not any(answer.membership for answer in answers)
 
 
 def troubles(machine: Machine) -> list[str]:

@@ -14,8 +14,9 @@ from trio.testing import MockClock
 
 from protocol.bits import everything
 from protocol.ids import NodeId, SnapshotKey
-from protocol.limits import KIB, MAX_CHUNKS, MAX_MAP_BYTES, MAX_RANGES, MIB
+from protocol.limits import KIB, MAX_CHUNKS, MAX_COMPANY, MAX_MAP_BYTES, MAX_RANGES, MIB
 from protocol.messages import (
+    Company,
     Data,
     Fetching,
     FetchingHeard,
@@ -196,12 +197,16 @@ async def test_a_lease_that_brings_nothing_is_not_waited_for(
         await gets_in_time(site, content)
 
 
+@pytest.mark.parametrize("company", [0, MAX_COMPANY - 1], ids=["alone", "with made-up company"])
 async def test_a_peer_that_has_everything_and_sends_nothing(
-    tmp_path: Path, content: Content, autojump_clock: MockClock
+    tmp_path: Path, content: Content, company: int, autojump_clock: MockClock
 ) -> None:
+    """Nor is its chunks' share of nodes that there are not left to them."""
     async with beside_a_villain(tmp_path, content) as (site, liar, _):
         liar.joins(content, everything(content.layout.total))
         liar.vouches(content)
+        others = tuple(NodeId(number.to_bytes(32, "big")) for number in range(company))
+        liar.control.say(Company(content.key, (*others, site.nodes[VICTIM].id)))
         await gets_in_time(site, content)
         assert any(isinstance(message, Request) for message in liar.bulk.heard)
 
