@@ -200,7 +200,7 @@ class Exchange:
         """The peers there are links with."""
         infos = []
         for peer, session in self._sessions.current.items():
-            count = self._bulks.counter(peer)
+            count = self._bulks.counters.of(peer)
             infos.append(
                 PeerInfo(
                     peer,
@@ -316,7 +316,7 @@ class Exchange:
         return session
 
     def busy(self) -> Set[NodeId]:
-        counts = {peer: self._bulks.counter(peer) for peer in self._sessions.current}
+        counts = {peer: self._bulks.counters.of(peer) for peer in self._sessions.current}
         carried = {peer: count.sent + count.received for peer, count in counts.items()}
         sharing = {peer for peer, s in self._sessions.current.items() if s.wanting & s.audience}
         for topic in self._topics.values():
