@@ -186,10 +186,12 @@ class Circle:
                 session.link.post(Revoked(revocation))
 
     def _settle(self, session: ControlSession, verdict: Verdict) -> None:
-        session.standing = verdict.standing
+        before, session.standing = session.standing, verdict.standing
         if verdict.cause == "revoked":
             if session.peer not in self._told_off:
                 self._told_off.add(session.peer)
                 self._revoked.send_nowait(session)
         elif verdict.refused:
             self._expel(session.peer, verdict.cause)
+        elif (before, verdict.standing) == ("member", "open"):
+            self._expel(session.peer, "no member any more")
