@@ -325,8 +325,14 @@ class Exchange:
         young = {peer for peer, s in self._sessions.current.items() if now < s.since + LASTING_SECONDS}
         return sharing | young | self._usage.busy(carried, now)
 
+    def standing(self, link: Link) -> Standing:
+        return self.circle.standing(link)
+
+    def above(self, link: Link) -> Set[NodeId]:
+        return self.circle.above(link)
+
     def introduce(self, link: Link, address: Address | None, others: Iterable[ControlSession]) -> None:
-        standing = self.circle.gate.review(link.peer, link.peer.hello.membership).standing
+        standing = self.standing(link)
         alike = ((other.peer, other.address) for other in others if other.standing == standing)
         for message in introductions(alike, address):
             link.post(message)
