@@ -100,6 +100,11 @@ class Candidate:
         """May it be dialled without a thought of whom that disturbs?"""
         return self.proven or self.via == "static"
 
+    @property
+    def named(self) -> bool:
+        """Is it the operator's word that this node is a peer? Anybody may say to be at such an address."""
+        return self.proven and self.via == "static"
+
 
 class PeerTable:
     """Candidates, links and distrust. `dials` hands out what to connect to; each must be reported back
@@ -145,7 +150,8 @@ class PeerTable:
             if candidate is None:
                 self._add(Candidate(address, node_id, via, now + self._head_start(node_id, order), told_by))
                 continue
-            if node_id is not None and candidate.node_id not in self.linked:
+            met = candidate.named and candidate.node_id != self.me
+            if node_id is not None and candidate.node_id not in self.linked and not met:
                 candidate.node_id = node_id
             if via == "static":
                 candidate.via = via
@@ -290,6 +296,12 @@ class PeerTable:
         candidate.node_id = node_id
         candidate.retry_at = now + FIRST_RETRY_SECONDS
 
+    def called(self, address: Address | None, node_id: NodeId) -> None:
+        """A peer that called says that it listens there: a named peer, if the operator named the address."""
+        candidate = self._candidates.get(address) if address else None
+        if candidate is not None and candidate.via == "static" and candidate.node_id not in self.linked:
+            candidate.node_id, candidate.proven = node_id, True
+
     def refused(self, address: Address, now: float) -> None:
         """There may be no link with the node at this address, for the time being."""
         candidate = self._candidates.get(address)
@@ -312,12 +324,16 @@ class PeerTable:
             return "the peer is distrusted for now"
         return None
 
+    def has_room(self, peer: NodeId, *, mine: bool) -> bool:
+        """Whether there is a place for a link with this node. Named peers may call as if dialled."""
+        return self.places.has_room(peer, mine=mine or self.named(peer))
+
     def spare(
         self, newcomer: NodeId, busy: Set[NodeId], kept: Set[NodeId] = frozenset(), *, mine: bool
     ) -> NodeId | None:
         """The link to give up for one with `newcomer` when there is no room; `busy` are in use, `kept` stay.
         `mine`: this node dialled it."""
-        named = {c.node_id for c in self._candidates.values() if c.via == "static" and c.node_id is not None}
+        named = {c.node_id for c in self._candidates.values() if c.node_id is not None and c.named}
         known = self.linked | {newcomer} | {c.node_id for c in self._candidates.values() if c.node_id}
         sought = {newcomer} if self.seeking else self._called.keys()
         kept = kept | self.places.kept(mine=mine)
@@ -367,6 +383,10 @@ class PeerTable:
     def addresses(self, peer: NodeId) -> list[Candidate]:
         """Where this node is said or known to be, in the order in which it was heard."""
         return [candidate for candidate in self._candidates.values() if candidate.node_id == peer]
+
+    def named(self, peer: NodeId) -> bool:
+        """Was this node met at an address that the operator named?"""
+        return any(candidate.named for candidate in self.addresses(peer))
 
     def via(self, peer: NodeId) -> str:
         """How this node was found: what the operator named comes first, its own call last."""

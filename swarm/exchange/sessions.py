@@ -153,6 +153,8 @@ class Sessions:
         """Run a control connection until it ends, if it is welcome. `address`: where the peer listens;
         `host`: where it called from."""
         peer = link.node_id
+        if not mine:
+            self.table.called(address, peer)
         place = self._place(link, address.host if mine and address else host)
         refusal = unwelcome = self._owner.refusal(link)
         refusal = refusal or await self._refusal(link, mine=mine, place=place)
@@ -177,7 +179,7 @@ class Sessions:
     def _place(self, link: Link, host: str | None) -> Place | None:
         """As what this link counts among those with one machine; None where that is not limited: this machine
         itself, and what the operator named."""
-        if host is None or is_loopback(host) or self.table.via(link.node_id) == "static":
+        if host is None or is_loopback(host) or self.table.named(link.node_id):
             return None
         return Place(host, self._owner.standing(link))
 
@@ -215,7 +217,7 @@ class Sessions:
                 return CROWD
             elif (reason := self.table.admits(peer, self._clock())) is not None:
                 return reason
-            elif self.table.places.has_room(peer, mine=mine):
+            elif self.table.has_room(peer, mine=mine):
                 return None
             elif not await self._make_room(link, mine=mine):
                 return ENOUGH

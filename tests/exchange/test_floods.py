@@ -185,6 +185,17 @@ async def test_callers_leave_places_to_dial_from(autojump_clock: MockClock) -> N
         nursery.cancel_scope.cancel()
 
 
+async def test_a_peer_that_the_operator_named_may_call_though_many_do(autojump_clock: MockClock) -> None:
+    """It cannot be dialled: something between lets connections through one way only."""
+    lan = MemoryNetwork()
+    friend = Raw(lan, listen_port=7)
+    async with nodes(lan, 1) as (node,), trio.open_nursery() as nursery:
+        node.exchange.sighting(Seen(None, (Address(friend.host, 7),), "static"))
+        await call(node, [*near(node, lan), friend], nursery)
+        assert friend.id in node.linked
+        nursery.cancel_scope.cancel()
+
+
 async def test_one_connection_of_a_peer_stands_in_line(autojump_clock: MockClock) -> None:
     """While the first is asked for a sign of life, which this peer does not give, another one waits."""
     lan = MemoryNetwork()

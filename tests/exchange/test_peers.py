@@ -137,10 +137,10 @@ def test_no_more_links_than_the_limit() -> None:
     table.failed(at(0), 100)
     assert len(table.dials(100)) == 1
     for number in range(3):
-        assert table.places.has_room(LARGE, mine=True)
+        assert table.has_room(LARGE, mine=True)
         table.link_up(NodeId(bytes([10 + number]) * 32), None, 100, mine=True)
-    assert not table.places.has_room(LARGE, mine=True)
-    assert table.places.has_room(NodeId(bytes([10]) * 32), mine=True)
+    assert not table.has_room(LARGE, mine=True)
+    assert table.has_room(NodeId(bytes([10]) * 32), mine=True)
 
 
 def test_a_short_link_counts_as_a_failure(table: PeerTable) -> None:
@@ -252,6 +252,47 @@ def test_a_claim_to_an_address_does_not_take_it_from_a_linked_node(table: PeerTa
     table.sighting(SMALL, [at(1)], "mdns", 0)
     table.link_up(SMALL, at(1), 0, mine=True)
     assert [candidate.address for candidate in table.addresses(LARGE)] == [at(1)]
+
+
+def test_nobody_becomes_a_named_peer_by_saying_so(table: PeerTable) -> None:
+    """Named peers are given up for nobody, and any of them takes the place of others."""
+    table.sighting(None, [at(1)], "static", 0)
+    table.sighting(SMALL, [at(1)], "mdns", 0)
+    assert not table.named(SMALL)
+    assert table.dials(100) == [at(1)]
+    table.reached(at(1), LARGE, 100)
+    assert table.named(LARGE)
+    table.sighting(SMALL, [at(1)], "mdns", 100)
+    assert (table.named(SMALL), table.named(LARGE)) == (False, True)
+
+
+def test_a_named_peer_that_calls_is_one(table: PeerTable) -> None:
+    table.sighting(None, [at(1)], "static", 0)
+    table.called(at(1), LARGE)
+    table.called(at(2), SMALL)
+    table.called(None, SMALL)
+    assert (table.named(LARGE), table.named(SMALL)) == (True, False)
+    table.link_up(LARGE, at(1), 0, mine=False)
+    table.called(at(1), SMALL)
+    assert (table.named(LARGE), table.named(SMALL)) == (True, False)
+
+
+def test_a_named_peer_may_call_where_places_are_for_dialling() -> None:
+    table = PeerTable(ME, max_links=4)
+    for number in range(3):
+        table.link_up(NodeId(bytes([10 + number]) * 32), None, 0, mine=False)
+    table.sighting(LARGE, [at(1)], "static", 0)
+    assert not table.has_room(LARGE, mine=False)
+    table.called(at(1), LARGE)
+    assert table.has_room(LARGE, mine=False)
+
+
+def test_a_named_address_that_has_another_node_now(table: PeerTable) -> None:
+    table.sighting(None, [at(1)], "static", 0)
+    for node, now in ((LARGE, 100), (SMALL, 200)):
+        assert table.dials(now) == [at(1)]
+        table.reached(at(1), node, now)
+        assert table.named(node)
 
 
 @pytest.mark.parametrize(("x_first_here", "x_first_there"), list(itertools.product([True, False], repeat=2)))

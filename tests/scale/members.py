@@ -129,7 +129,7 @@ class Members:
     def _make_room(self, node: Node, newcomer: Node, *, mine: bool) -> bool:
         """Whether `node` has room for one more, having said goodbye to another perhaps."""
         table, now = self._tables[node.id], self._clock.now
-        if table.places.has_room(newcomer.id, mine=mine):
+        if table.has_room(newcomer.id, mine=mine):
             return True
         carried = {
             peer: link.flow.carried + link.peer.carried_to(node.id) for peer, link in node.links.items()
