@@ -36,7 +36,7 @@ def test_what_proves_wrong_does_not_count() -> None:
 def test_chunks_of_a_blob_that_failed_count_once_they_prove_right() -> None:
     counted = Counted(Ledger())
     counted.add(0, HUB, 10, 0.0)
-    for chunk in (0, 1):
+    for chunk in (0, 0, 1):
         counted.set_aside(chunk, HUB, 10)
     assert counted.ledger.totals[HUB] == 0
     for chunk in (0, 0, 1):

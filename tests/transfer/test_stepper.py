@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import trio
+import trio.testing
 from trio.testing import MockClock
 
 from swarm.scheduler import events as ev
@@ -47,6 +48,7 @@ async def test_a_tick_comes_once_at_the_time_last_named(autojump_clock: MockCloc
     stepper = Stepper(cast(Scheduler, scheduler), lambda command: None)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stepper.ring)
+        await trio.testing.wait_all_tasks_blocked()
         stepper.step(early)
         stepper.step(late)
         await trio.sleep(20)
