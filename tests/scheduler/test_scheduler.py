@@ -35,9 +35,10 @@ from swarm.scheduler.events import (
     WakeAt,
     Wanted,
 )
-from swarm.scheduler.lease import LEASE_CLAIM_SECONDS, LEASE_LEFT_SECONDS, LEASE_SAY_SECONDS
+from swarm.scheduler.lease import LEASE_CLAIM_SECONDS, LEASE_SAY_SECONDS
 from swarm.scheduler.peers import DISTRUST_SECONDS, ELSEWHERE_SECONDS, PAUSE_SECONDS, REFUSED_SECONDS
 from swarm.scheduler.picker import OWN_SLICE_GRACE
+from swarm.scheduler.rival import LEASE_LEFT_SECONDS
 from swarm.scheduler.scheduler import (
     SWEEP_SECONDS,
     Scheduler,
