@@ -58,27 +58,18 @@ async def test_everything_arrives(fault: dict[str, bool]) -> None:
             await fetch(HuggingFace(client, [Endpoint(running.url)]))
 
 
-async def test_a_hub_that_cuts_connections() -> None:
-    source = Repository(REPO, {"big.bin": seeded(8 * CHUNK)})
-    with (
-        FaultyHub(repositories=[source], faults=Faults(cut_after=5 * CHUNK + 1)) as cutting,
-        FaultyHub(repositories=[source]) as whole,
-    ):
-        async with open_client() as client:
-            got = await fetch(HuggingFace(client, [Endpoint(cutting.url), Endpoint(whole.url)]))
-    assert got.sources == [cutting.url] * 5 + [whole.url] * 3
-
-
-async def test_a_hub_that_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", ["cut_after", "stall_after"])
+async def test_a_hub_that_cuts_connections_or_stalls(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "STALL_SECONDS", 0.2)
     source = Repository(REPO, {"big.bin": seeded(8 * CHUNK)})
+    faults = Faults(**{fault: 5 * CHUNK + 1})  # type: ignore[arg-type]
     with (
-        FaultyHub(repositories=[source], faults=Faults(stall_after=5 * CHUNK + 1)) as stalling,
+        FaultyHub(repositories=[source], faults=faults) as failing,
         FaultyHub(repositories=[source]) as whole,
     ):
         async with open_client() as client:
-            got = await fetch(HuggingFace(client, [Endpoint(stalling.url), Endpoint(whole.url)]))
-    assert got.sources == [stalling.url] * 5 + [whole.url] * 3
+            got = await fetch(HuggingFace(client, [Endpoint(failing.url), Endpoint(whole.url)]))
+    assert got.sources == [failing.url] * 5 + [whole.url] * 3
 
 
 async def test_an_order_that_is_cancelled_leaves_nothing_behind() -> None:

@@ -15,7 +15,7 @@ from swarm.upstreams.pool import UpstreamPool
 from tests.hub.faults import Faults
 from tests.hub.transport import site, url
 from tests.upstreams.hubs import CANARY, CHUNK, REPO, Collector, Hubs, repository, seeded
-from tests.upstreams.orders import big, blob_of, everything, fetched, shown
+from tests.upstreams.orders import big, blob_of, everything, fetched, four_orders, shown
 
 WEIGHTS = "weights/model.safetensors"
 
@@ -269,8 +269,7 @@ async def test_a_hub_that_ignores_ranges_sends_each_file_once(fault: dict[str, b
         upstream = UpstreamPool(hub, snapshot)
         got = Collector()
         async with trio.open_nursery() as nursery:
-            for first in range(0, 40, 10):
-                nursery.start_soon(upstream.fetch, range(first, first + 10), got)
+            four_orders(nursery, upstream, got)
         got.check(snapshot)
         assert one.sent.total() == 40 * CHUNK
         await upstream.aclose()
@@ -286,8 +285,7 @@ async def test_runs_wait_for_a_slow_first_answer_and_then_go_on_side_by_side(
         upstream = UpstreamPool(hub, snapshot)
         got = Collector()
         async with trio.open_nursery() as nursery:
-            for first in range(0, 40, 10):
-                nursery.start_soon(upstream.fetch, range(first, first + 10), got)
+            four_orders(nursery, upstream, got)
             await trio.sleep(2 * one.faults.delay - 0.5)
             one.faults.delay = 0
     got.check(snapshot)
@@ -330,8 +328,7 @@ async def test_a_shared_body_that_ends_early_is_opened_again(autojump_clock: Moc
         upstream = UpstreamPool(hub, snapshot)
         got = Collector()
         async with trio.open_nursery() as nursery:
-            for first in range(0, 40, 10):
-                nursery.start_soon(upstream.fetch, range(first, first + 10), got)
+            four_orders(nursery, upstream, got)
             await trio.sleep(0.5)
             one.faults.cut_after = -1
         await upstream.aclose()
