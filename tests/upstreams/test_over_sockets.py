@@ -52,19 +52,20 @@ async def test_the_token_does_not_reach_the_other_port(cdn_host: str) -> None:
 
 
 @pytest.mark.parametrize("fault", [{}, {"ignore_range": True}, {"olah": True}, {"range_as_200": True}])
-async def test_everything_arrives(fault: dict[str, bool]) -> None:
-    with FaultyHub(repositories=[repository()], faults=Faults(**fault)) as running:  # type: ignore[arg-type]
+async def test_everything_arrives(fault: dict[str, Any]) -> None:
+    with FaultyHub(repositories=[repository()], faults=Faults(**fault)) as running:
         async with open_client() as client:
             await fetch(HuggingFace(client, [Endpoint(running.url)]))
 
 
-@pytest.mark.parametrize("fault", ["cut_after", "stall_after"])
-async def test_a_hub_that_cuts_connections_or_stalls(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [{"cut_after": 5 * CHUNK + 1}, {"stall_after": 5 * CHUNK + 1}])
+async def test_a_hub_that_cuts_connections_or_stalls(
+    fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(http, "STALL_SECONDS", 0.2)
     source = Repository(REPO, {"big.bin": seeded(8 * CHUNK)})
-    faults = Faults(**{fault: 5 * CHUNK + 1})  # type: ignore[arg-type]
     with (
-        FaultyHub(repositories=[source], faults=faults) as failing,
+        FaultyHub(repositories=[source], faults=Faults(**fault)) as failing,
         FaultyHub(repositories=[source]) as whole,
     ):
         async with open_client() as client:
