@@ -1,3 +1,5 @@
+"""A blob that is still arriving, when its disk is full, its journal torn, or chunks are replaced."""
+
 from __future__ import annotations
 
 import errno
