@@ -336,19 +336,11 @@ class Node:
         if flow is None:
             return
 
-        def dequeue() -> None:
-            flow.queue = deque(
-                item
-                for place, item in enumerate(flow.queue)
-                if item[0] != order
-                or not bits >> item[1] & 1
-                or (place == 0 and item[2] < self.world.lengths.length(item[1]))
-            )
-
+        withdraw = partial(flow.withdraw, order, bits, self.world.lengths)
         if source == UPSTREAM:
-            self.world.after(self.world.hub.latency, dequeue)
+            self.world.after(self.world.hub.latency, withdraw)
         else:
-            self.send(self.world.nodes[source], dequeue)
+            self.send(self.world.nodes[source], withdraw)
 
     def ask(self, peer: Node, bits: int) -> None:
         def answer() -> None:
