@@ -152,7 +152,7 @@ class Lease:
     def left(self, peer: NodeId, now: float) -> None:
         """The link with a peer is gone, or it takes part no more; a holder may be back at once."""
         rival = self._rivals.get(peer)
-        if rival is not None and rival.is_live(now):
+        if rival is not None and self.live(rival, now):
             rival.candidate = False
             rival.left_at = now
         else:
@@ -202,7 +202,7 @@ class Lease:
 
     def _keep_track(self, node: NodeId, now: float) -> bool:
         """Make room for what is heard of a node without a link; whether there is."""
-        over = [n for n, r in self._distant.items() if not r.is_live(now) and now >= r.announced_until]
+        over = [n for n, r in self._distant.items() if not self.live(r, now) and now >= r.announced_until]
         for gone in over:
             del self._distant[gone], self._rivals[gone]
         if len(self._distant) >= MAX_DISTANT:
@@ -225,6 +225,10 @@ class Lease:
 
     # --- what follows ---------------------------------------------------------------------------
 
+    def live(self, rival: Rival, now: float) -> bool:
+        """Whether it holds the lease, is heard and makes progress."""
+        return rival.is_live(now)
+
     def under_way(self, now: float) -> int:
         """What live holders, and others on errands, announced and have not got yet."""
         bits = 0
@@ -235,7 +239,7 @@ class Lease:
 
     def origin(self, now: float) -> NodeId | None:
         """The best ranked live holder other than this node."""
-        holders = [(r.rank, peer) for peer, r in self._rivals.items() if r.is_live(now)]
+        holders = [(r.rank, peer) for peer, r in self._rivals.items() if self.live(r, now)]
         return min(holders)[1] if holders else None
 
     def somebody_could(self, now: float, usable: bool) -> bool:
@@ -243,7 +247,7 @@ class Lease:
         if usable and not self._failed:
             return True
         for rival in self._rivals.values():
-            if rival.is_live(now) and not rival.failed:
+            if self.live(rival, now) and not rival.failed:
                 return True
             if rival.candidate and not rival.failed and not rival.held:
                 return True
@@ -313,13 +317,13 @@ class Lease:
 
     def _opposed(self, now: float) -> bool:
         """Whether a better ranked node holds it."""
-        return any(rival.rank < self._rank and rival.is_live(now) for rival in self._rivals.values())
+        return any(rival.rank < self._rank and self.live(rival, now) for rival in self._rivals.values())
 
     def _outranked(self, rival: Rival, now: float) -> bool:
         """Whether this rival gives up because somebody better ranked, this node perhaps, holds it."""
         if self.held and self._rank < rival.rank:
             return True
-        return any(other.rank < rival.rank and other.is_live(now) for other in self._rivals.values())
+        return any(other.rank < rival.rank and self.live(other, now) for other in self._rivals.values())
 
     # --- what is noticed in each state ----------------------------------------------------------
 

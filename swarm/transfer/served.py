@@ -16,7 +16,7 @@ from swarm.transfer.transfer import Transfer
 
 
 class ServedTransfer:
-    """What `swarm.exchange.interfaces.Served` asks for, told from a transfer and read from the store."""
+    """What `swarm.exchange.Served` asks for, told from a transfer and read from the store."""
 
     def __init__(self, transfer: Transfer, store: Store, identity: Identity) -> None:
         self._transfer = transfer
