@@ -262,6 +262,12 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFD", name).casefold()
 
 
+def _spelt(one: str, other: str) -> str:
+    """Both, so that a reader sees the difference: escaped where they look the same."""
+    same = one != other and unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
+    return f"{one!a} and {other!a}" if same else f"{one!r} and {other!r}"
+
+
 def check_paths(paths: Iterable[str]) -> None:
     """`check_path` for each, and no two that clash: as a file and a folder, or as equal once `_folded`.
 
@@ -277,12 +283,12 @@ def check_paths(paths: Iterable[str]) -> None:
             if place == _FILE:
                 raise BadManifest(f"{spelt!r} is both a file and a folder on the way to {path!r}")
             if spelt != folder:
-                raise BadManifest(f"the folders {spelt!r} and {folder!r} clash on the way to {path!r}")
+                raise BadManifest(f"the folders {_spelt(spelt, folder)} clash on the way to {path!r}")
         key = (place, _folded(name))
         if key in entries:
             other, kind = entries[key]
             raise BadManifest(
-                f"the paths {other!r} and {path!r} clash"
+                f"the paths {_spelt(other, path)} clash"
                 if kind == _FILE
                 else f"{path!r} is both a file and a folder"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 import tracemalloc
 import unicodedata
@@ -149,6 +150,19 @@ def test_paths_that_clash(paths: list[str]) -> None:
         check_paths(paths)
     with pytest.raises(BadManifest):
         replace(SNAPSHOT, files=tuple(File(path, EMPTY) for path in paths))
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (["caf\u00e9", "cafe\u0301"], r"'caf\xe9' and 'cafe\u0301' clash"),
+        (["caf\u00e9/a", "cafe\u0301/b"], r"'caf\xe9' and 'cafe\u0301' clash on the way to"),
+        (["模型.A", "模型.a"], "'模型.A' and '模型.a' clash"),
+    ],
+)
+def test_names_that_clash_are_told_so_that_the_difference_is_seen(paths: list[str], said: str) -> None:
+    with pytest.raises(BadManifest, match=re.escape(said)):
+        check_paths(paths)
 
 
 def test_paths_that_do_not_clash() -> None:
