@@ -49,7 +49,7 @@ ENOUGH: Final = "this node has as many links as it wants"
 CROWD: Final = "there are enough links with nodes at its address"
 
 
-class Place(NamedTuple):
+class FromHost(NamedTuple):
     """What links are counted by: the address of the other machine, and how the peer stands."""
 
     host: str
@@ -105,7 +105,7 @@ class Sessions:
         self._clock = clock
         self._changed = trio.lowlevel.ParkingLot()
         self._in_line: set[NodeId] = set()
-        self._places: Counter[Place] = Counter()
+        self._of_hosts: Counter[FromHost] = Counter()
 
     async def dial_candidates(self) -> None:
         """Dial whatever the table says, until cancelled, and run the connections that come of it."""
@@ -153,11 +153,11 @@ class Sessions:
         """Run a control connection until it ends, if it is welcome. `address`: where the peer listens;
         `host`: where it called from."""
         peer = link.node_id
-        if not mine:
+        unwelcome = self._owner.refusal(link)
+        if unwelcome is None and not mine:
             self.table.called(address, peer)
-        place = self._place(link, address.host if mine and address else host)
-        refusal = unwelcome = self._owner.refusal(link)
-        refusal = refusal or await self._refusal(link, mine=mine, place=place)
+        counted = self._counted_as(link, address.host if mine and address else host)
+        refusal = unwelcome or await self._refusal(link, mine=mine, counted=counted)
         if refusal is not None:
             if mine and address is not None and refusal in (unwelcome, CROWD):
                 self.table.refused(address, self._clock())
@@ -167,21 +167,21 @@ class Sessions:
             await link.close()
             return
         session = self._owner.session(link, address, mine=mine)
-        taken = Counter([place] if place else [])
-        self._places.update(taken)
+        taken = Counter([counted] if counted else [])
+        self._of_hosts.update(taken)
         self._up(session)
         try:
             await session.run()
         finally:
             self._down(session)
-            self._places -= taken
+            self._of_hosts -= taken
 
-    def _place(self, link: Link, host: str | None) -> Place | None:
+    def _counted_as(self, link: Link, host: str | None) -> FromHost | None:
         """As what this link counts among those with one machine; None where that is not limited: this machine
         itself, and what the operator named."""
         if host is None or is_loopback(host) or self.table.named(link.node_id):
             return None
-        return Place(host, self._owner.standing(link))
+        return FromHost(host, self._owner.standing(link))
 
     async def _dial(self, address: Address) -> None:
         try:
@@ -195,25 +195,25 @@ class Sessions:
         self._changed.unpark_all()
         await self.run(link, address, mine=True)
 
-    async def _refusal(self, link: Link, *, mine: bool, place: Place | None) -> str | None:
+    async def _refusal(self, link: Link, *, mine: bool, counted: FromHost | None) -> str | None:
         """Make way for this connection; or say why it is not to be."""
         peer = link.node_id
         if peer in self._in_line:
             return "another one stands in line already"
         self._in_line.add(peer)
         try:
-            return await self._stand_in_line(link, mine=mine, place=place)
+            return await self._stand_in_line(link, mine=mine, counted=counted)
         finally:
             self._in_line.discard(peer)
 
-    async def _stand_in_line(self, link: Link, *, mine: bool, place: Place | None) -> str | None:
+    async def _stand_in_line(self, link: Link, *, mine: bool, counted: FromHost | None) -> str | None:
         peer = link.node_id
         while True:
             first = self.current.get(peer)
             if first is not None:
                 if await self._keep(first, mine=mine):
                     return "there is one already"
-            elif place is not None and self._places[place] >= LINKS_OF_A_HOST[place.standing]:
+            elif counted is not None and self._of_hosts[counted] >= LINKS_OF_A_HOST[counted.standing]:
                 return CROWD
             elif (reason := self.table.admits(peer, self._clock())) is not None:
                 return reason
