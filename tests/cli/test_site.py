@@ -98,6 +98,18 @@ def test_a_root_key_under_a_passphrase(run: Site, monkeypatch: pytest.MonkeyPatc
     assert (anew["site"], anew["encrypted"]) == (made["site"], True)
 
 
+def test_a_plain_root_key_is_encrypted_from_elsewhere(run: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not left as it is without a word."""
+    made = run.json("a", "create", "lab")
+    monkeypatch.setenv("SWARM_SITE_PASSPHRASE", "secret")
+    ran = run("a", "create", "lab", "--passphrase")
+    assert ran.code == 2
+    assert "--root" in ran.err
+    copy = Path(made["root_key"]).rename(run.home("a") / "copy")
+    again = run.json("a", "create", "lab", "--root", str(copy), "--passphrase")
+    assert (again["site"], again["encrypted"]) == (made["site"], True)
+
+
 def test_a_passphrase_is_asked_for_twice(run: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter(["one", "two", "", "", "one", "one", "one"])
     monkeypatch.setattr(getpass, "getpass", lambda prompt: next(answers))
