@@ -200,7 +200,7 @@ class Exchange:
         """The peers there are links with."""
         infos = []
         for peer, session in self._sessions.current.items():
-            count = self._bulks.counter(peer)
+            count = self._bulks.counters.of(peer)
             infos.append(
                 PeerInfo(
                     peer,
@@ -316,7 +316,7 @@ class Exchange:
         return session
 
     def busy(self) -> Set[NodeId]:
-        counts = {peer: self._bulks.counter(peer) for peer in self._sessions.current}
+        counts = {peer: self._bulks.counters.of(peer) for peer in self._sessions.current}
         carried = {peer: count.sent + count.received for peer, count in counts.items()}
         sharing = {peer for peer, s in self._sessions.current.items() if s.wanting & s.audience}
         for topic in self._topics.values():
@@ -325,8 +325,14 @@ class Exchange:
         young = {peer for peer, s in self._sessions.current.items() if now < s.since + LASTING_SECONDS}
         return sharing | young | self._usage.busy(carried, now)
 
+    def standing(self, link: Link) -> Standing:
+        return self.circle.standing(link)
+
+    def above(self, link: Link) -> Set[NodeId]:
+        return self.circle.above(link)
+
     def introduce(self, link: Link, address: Address | None, others: Iterable[ControlSession]) -> None:
-        standing = self.circle.gate.review(link.peer, link.peer.hello.membership).standing
+        standing = self.standing(link)
         alike = ((other.peer, other.address) for other in others if other.standing == standing)
         for message in introductions(alike, address):
             link.post(message)

@@ -52,7 +52,7 @@ class Invitations:
     """All invitations of this node, in one folder. Methods raise StoreError."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def add(self, invitation: Invitation, now: float) -> None:
         """Have one more; those long over are cleared away."""
@@ -83,7 +83,7 @@ class Invitations:
 
     def all(self) -> list[Invitation]:
         """Every invitation that is kept."""
-        named = (name for name in files.names(self._folder) if KEY.fullmatch(name))
+        named = (name for name in files.names(self.folder) if KEY.fullmatch(name))
         found = (self.find(bytes.fromhex(name)) for name in named)
         return [invitation for invitation in found if invitation is not None]
 
@@ -100,7 +100,7 @@ class Invitations:
         return False
 
     def _of(self, key: bytes) -> Path:
-        return self._folder / key.hex()
+        return self.folder / key.hex()
 
     def _clear(self, now: float) -> None:
         for invitation in self.all():

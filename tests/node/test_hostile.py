@@ -31,8 +31,8 @@ from protocol.messages import (
 from protocol.signing import attest
 from swarm.exchange.control import LINK_DEAD_SECONDS
 from swarm.exchange.interfaces import Handler
-from swarm.scheduler.lease import LEASE_STALL_SECONDS, STALL_RATE
 from swarm.scheduler.patience import HOLDERS_WAITED_FOR
+from swarm.scheduler.rival import stall_seconds
 from swarm.sources.address import Address
 from swarm.transfer.claims import MAX_ABSENT_WORDS
 from tests.exchange.memory import MemoryHost
@@ -42,7 +42,7 @@ from tests.node.lan import Hub, Lan, lan
 
 CHUNK = 256 * KIB
 VICTIM = 1
-PATIENCE_SECONDS = HOLDERS_WAITED_FOR * (LEASE_STALL_SECONDS + CHUNK / STALL_RATE) + 15.0
+PATIENCE_SECONDS = HOLDERS_WAITED_FOR * stall_seconds(CHUNK) + 15.0
 """Within which the get has to see that a promise is not kept, and to end."""
 
 AT = Address(f"10.0.0.{VICTIM}", PORT)

@@ -37,4 +37,12 @@ CLASHES: Final = {
     "a folder and a file": ["a/b", "a"],
     "a file and a folder but for case": ["a/B/c", "a/b"],
     "a sharp s": ["straße", "STRASSE"],
+    "but for normal form": ["caf\u00e9", "cafe\u0301"],
+    "but for normal form of folders": ["caf\u00e9/a", "cafe\u0301/b"],
+    "but for normal form and case": ["CAF\u00c9", "cafe\u0301"],
+    "but for the order of marks": ["a\u0323\u0302", "a\u0302\u0323"],
+    "Hangul, composed and not": ["\ud55c", "\u1112\u1161\u11ab"],
+    "a letter and its compatibility twin": ["\uf900", "\u8c48"],
+    "an iota below, before and after a mark": ["\u1fc3\u0300", "\u1fc2"],
+    "a file and a folder but for normal form": ["caf\u00e9/a", "cafe\u0301"],
 }
