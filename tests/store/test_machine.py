@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -12,12 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from protocol.chunks import Chunk
-from protocol.manifest import Blob
+from protocol.manifest import Blob, Snapshot
 from swarm.errors import StoreError
 from swarm.store import WholeBlob
+from swarm.store.access import COMMON
 from swarm.store.catalog import Catalog
 from swarm.store.content import Content
 from swarm.store.layout import StoreLayout
+from swarm.store.ledger import Ledger
 from swarm.store.schema import Database
 from swarm.store.values import Mismatch
 from tests.store.samples import HUB, PEER, VOUCHER, Sample, named, sample, snapshot_of
@@ -28,25 +32,48 @@ SAMPLES = (
     sample(300, seed=3),
     named(b"", "git-sha1"),
 )
-SNAPSHOTS = {
-    "org/one": snapshot_of({"a": SAMPLES[0], "b": SAMPLES[2]}, repo="org/one"),
-    "org/two": snapshot_of({"a": SAMPLES[0], "c": SAMPLES[1], "d": SAMPLES[3]}, repo="org/two"),
-}
+SNAPSHOTS = (
+    snapshot_of({"a": SAMPLES[0], "b": SAMPLES[2]}, repo="org/one"),
+    snapshot_of({"a": SAMPLES[0], "d": SAMPLES[3]}, repo="org/one", commit="d" * 40),
+    snapshot_of({"a": SAMPLES[0], "c": SAMPLES[1], "d": SAMPLES[3]}, repo="org/two"),
+)
+"""Two revisions of one repository, and another that shares content with it."""
 samples = st.sampled_from(SAMPLES)
 large = st.sampled_from(SAMPLES[:2])
 indexes = st.integers(0, 2)
-repos = st.sampled_from(sorted(SNAPSHOTS))
+snapshots = st.sampled_from(SNAPSHOTS)
+repos = st.sampled_from(["org/one", "org/two"])
+links = st.integers(0, 2)
+
+
+def blobs_of(some: Iterable[Snapshot]) -> set[Blob]:
+    return {file.blob for snapshot in some for file in snapshot.files}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was said of a snapshot: may everybody have it, was it the hub that said so, what is marked."""
+
+    public: bool
+    published: bool
+    marked: frozenset[str] = frozenset()
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """The model: per blob the chunk last stored at each index, or None once it is complete."""
+    """The model: per blob the chunk last stored at each index until it is complete; the snapshots that are
+    known, what "main" means in each repository, content that came with a token only, and symlinks into here.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.root = Path(tempfile.mkdtemp())
         self.arriving: dict[Blob, dict[int, Chunk]] = {content.blob: {} for content in SAMPLES}
         self.complete: set[Blob] = set()
-        self.remembered: set[str] = set()
+        self.known: dict[Snapshot, Known] = {}
+        self.main: dict[str, Snapshot] = {}
+        self.restricted: set[Blob] = set()
+        self.links: dict[Path, Blob] = {}
+        self.time = 0.0
         self.boot = "boot 0"
 
     @initialize()
@@ -61,6 +88,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.content = Content(self.database, self.layout, self.boot, lambda blob, place: None)
         self.content.sweep({})
         self.catalog = Catalog(self.database)
+        self.ledger = Ledger(self.database, self.layout)
 
     def close(self) -> None:
         self.content.close()
@@ -101,32 +129,67 @@ class StoreMachine(RuleBasedStateMachine):
             self.complete.add(blob)
             there.clear()
 
-    @rule(repo=repos)
-    def remember(self, repo: str) -> None:
-        self.catalog.remember(SNAPSHOTS[repo], True, True, ["main"], 1.0)
-        self.remembered.add(repo)
+    @rule(snapshot=snapshots, public=st.booleans(), published=st.booleans())
+    def remember(self, snapshot: Snapshot, public: bool, published: bool) -> None:
+        """The hub says what it is and whether everybody may have it; or peers say, who know public ones."""
+        public = public or not published
+        self.time += 1
+        self.catalog.remember(snapshot, public, published, ["main"], self.time)
+        before = self.known.get(snapshot)
+        if before is None:
+            self.known[snapshot] = Known(public, published)
+        elif published:
+            self.known[snapshot] = Known(public, published, before.marked)
+        self.main[snapshot.repo] = snapshot
+        if published and public:
+            self.restricted -= blobs_of([snapshot])
+        elif published:
+            shown = blobs_of(each for each, said in self.known.items() if said.public and said.published)
+            large = {
+                blob for blob in blobs_of([snapshot]) if blob.algorithm == "sha256" or blob.size > COMMON
+            }
+            self.restricted |= large - shown
 
-    @rule(repo=repos)
-    def mark(self, repo: str) -> None:
-        snapshot = SNAPSHOTS[repo]
+    @rule(snapshot=snapshots)
+    def mark(self, snapshot: Snapshot) -> None:
+        paths = frozenset(file.path for file in snapshot.files)
         try:
-            self.catalog.mark(snapshot.key, [file.path for file in snapshot.files])
+            self.catalog.mark(snapshot.key, paths)
         except StoreError:
-            blobs = {file.blob for file in snapshot.files}
-            assert repo not in self.remembered or not blobs <= self.complete
+            assert snapshot not in self.known or not blobs_of([snapshot]) <= self.complete
+        else:
+            self.known[snapshot] = replace(self.known[snapshot], marked=paths)
+
+    @rule(content=samples, number=links)
+    def link(self, content: Sample, number: int) -> None:
+        """A view leads to this content from now on, be it here or not."""
+        path = self.root / f"link{number}"
+        path.unlink(missing_ok=True)
+        path.symlink_to(self.layout.blob(content.blob.algorithm, content.blob.digest))
+        self.ledger.add_root(content.blob, path)
+        self.links[path] = content.blob
+
+    @rule(number=links)
+    def unlink(self, number: int) -> None:
+        path = self.root / f"link{number}"
+        path.unlink(missing_ok=True)
+        self.links.pop(path, None)
 
     @rule(repo=repos)
     def remove(self, repo: str) -> None:
-        freed = self.content.unlink(self.catalog.remove("hf", "model", repo, ()))
-        if repo not in self.remembered:
-            assert freed == 0
-            return
-        self.remembered.discard(repo)
-        shared = {file.blob for other in self.remembered for file in SNAPSHOTS[other].files}
-        for file in SNAPSHOTS[repo].files:
-            if file.blob not in shared:
-                self.complete.discard(file.blob)
-                self.arriving[file.blob].clear()
+        roots = self.ledger.roots()
+        assert roots == {path: blob.digest for path, blob in self.links.items()}
+        freed = self.content.unlink(self.catalog.remove("hf", "model", repo, roots.values()))
+        gone = [snapshot for snapshot in self.known if snapshot.repo == repo]
+        for snapshot in gone:
+            del self.known[snapshot]
+        self.main.pop(repo, None)
+        self.restricted &= blobs_of(self.known)
+        doomed = blobs_of(gone) - blobs_of(self.known) - set(self.links.values())
+        assert doomed or not freed
+        for blob in doomed:
+            self.complete.discard(blob)
+            self.arriving[blob].clear()
 
     @rule(clean=st.booleans())
     def restart(self, clean: bool) -> None:
@@ -193,6 +256,26 @@ class StoreMachine(RuleBasedStateMachine):
             return
         for content in SAMPLES:
             self.check(content)
+
+    @invariant()
+    def knows_what_it_was_told(self) -> None:
+        if not hasattr(self, "content"):
+            return
+        for snapshot in SNAPSHOTS:
+            said = self.known.get(snapshot)
+            stored = self.catalog.find("hf", "model", snapshot.repo, snapshot.commit, [""])
+            assert (stored is None) == (said is None)
+            if stored is not None and said is not None:
+                assert (stored.public, stored.published) == (said.public, said.published)
+                assert stored.marked == {
+                    file.path
+                    for file in snapshot.files
+                    if file.path in said.marked and file.blob in self.complete
+                }
+            offered = said is not None and said.public and not blobs_of([snapshot]) & self.restricted
+            assert self.catalog.is_offered(snapshot.key) == offered
+            named = self.catalog.find("hf", "model", snapshot.repo, "main", [""])
+            assert (named and named.snapshot) == self.main.get(snapshot.repo)
 
     def check(self, content: Sample) -> None:
         blob = content.blob
