@@ -102,6 +102,17 @@ class StoreMachine(RuleBasedStateMachine):
             self.arriving[content.blob].setdefault(index, chunk)
 
     @rule(content=samples)
+    def fetch(self, content: Sample) -> None:
+        """All of it comes, and it is checked."""
+        for index in content.indexes:
+            self.discard(content, index)
+            self.put(content, index, right=True)
+        if content.blob.chunk_count > 1:
+            self.commit(content)
+        else:
+            self.put_whole(content)
+
+    @rule(content=samples)
     def put_whole(self, content: Sample) -> None:
         if content.blob.chunk_count > 1:
             return
@@ -227,7 +238,7 @@ class StoreMachine(RuleBasedStateMachine):
         else:
             place.write_bytes(b"" if how == "truncate" else b"\0" * content.blob.size)
             os.utime(place, ns=(1, 1))
-        self.complete.discard(content.blob)
+        self.lost(content.blob)
 
     @rule()
     def power_cut(self) -> None:
@@ -241,8 +252,15 @@ class StoreMachine(RuleBasedStateMachine):
                 place.chmod(0o644)
                 place.write_bytes(b"\0" * stat.st_size)
                 os.utime(place, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-                self.complete.discard(content.blob)
+                self.lost(content.blob)
         self.open()
+
+    def lost(self, blob: Blob) -> None:
+        """It will be found to be gone, and no file with it is complete until somebody says so again."""
+        self.complete.discard(blob)
+        for snapshot, said in self.known.items():
+            gone = {file.path for file in snapshot.files if file.blob == blob}
+            self.known[snapshot] = replace(said, marked=said.marked - gone)
 
     def is_unsynced(self, blob: Blob) -> bool:
         database = Database(self.layout.index)
@@ -261,17 +279,14 @@ class StoreMachine(RuleBasedStateMachine):
     def knows_what_it_was_told(self) -> None:
         if not hasattr(self, "content"):
             return
+        self.content.held(content.blob for content in SAMPLES)  # damage is found by looking
         for snapshot in SNAPSHOTS:
             said = self.known.get(snapshot)
             stored = self.catalog.find("hf", "model", snapshot.repo, snapshot.commit, [""])
             assert (stored is None) == (said is None)
             if stored is not None and said is not None:
                 assert (stored.public, stored.published) == (said.public, said.published)
-                assert stored.marked == {
-                    file.path
-                    for file in snapshot.files
-                    if file.path in said.marked and file.blob in self.complete
-                }
+                assert stored.marked == said.marked
             offered = said is not None and said.public and not blobs_of([snapshot]) & self.restricted
             assert self.catalog.is_offered(snapshot.key) == offered
             named = self.catalog.find("hf", "model", snapshot.repo, "main", [""])
