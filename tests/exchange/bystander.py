@@ -12,14 +12,14 @@ from swarm.exchange.interfaces import Network
 
 class Bystander:
     """Listens on any number of ports of a network. `ports`: those that were called; `said`: what each caller
-    said, of how many bytes is told as well."""
+    said. Who calls is told at once, and again with how many bytes it said once it has hung up."""
 
     def __init__(
         self,
         network: Network,
         hosts: Sequence[str] | None = None,
         *,
-        told: Callable[[int], object] = lambda length: None,
+        told: Callable[[str | None, int | None], object] = lambda caller, length: None,
     ) -> None:
         self.ports: set[int] = set()
         self.said: list[bytes] = []
@@ -33,21 +33,22 @@ class Bystander:
         opened = port
 
         async def hear(stream: trio.abc.Stream, host: str | None) -> None:
-            await self._hear(stream, opened)
+            await self._hear(stream, host, opened)
 
         async with trio.open_nursery() as nursery:
             listen = partial(self._network.listen, hosts=self._hosts, handler=hear)
             opened = await nursery.start(listen, port)
             task_status.started(opened)
 
-    async def _hear(self, stream: trio.abc.Stream, port: int) -> None:
+    async def _hear(self, stream: trio.abc.Stream, caller: str | None, port: int) -> None:
         self.ports.add(port)
+        self._told(caller, None)
         self._called.unpark_all()
         heard = b""
         while data := await stream.receive_some():
             heard += data
         self.said.append(heard)
-        self._told(len(heard))
+        self._told(caller, len(heard))
         await stream.aclose()
 
     async def called(self, ports: int) -> None:

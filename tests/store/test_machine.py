@@ -68,6 +68,7 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         self.root = Path(tempfile.mkdtemp())
         self.arriving: dict[Blob, dict[int, Chunk]] = {content.blob: {} for content in SAMPLES}
+        self.discarded: dict[Blob, list[Chunk]] = {content.blob: [] for content in SAMPLES}
         self.complete: set[Blob] = set()
         self.known: dict[Snapshot, Known] = {}
         self.main: dict[str, Snapshot] = {}
@@ -122,7 +123,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(content=large, index=indexes)
     def discard(self, content: Sample, index: int) -> None:
         self.content.discard(content.blob, [index])
-        self.arriving[content.blob].pop(index, None)
+        if index in self.arriving[content.blob]:
+            self.discarded[content.blob].append(self.arriving[content.blob].pop(index))
 
     @rule(content=large)
     def commit(self, content: Sample) -> None:
@@ -214,7 +216,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(content=large, data=st.data())
     def tear_journal(self, content: Sample, data: st.DataObject) -> None:
-        """A power cut: the journal ends somewhere, and what it does not name is gone."""
+        """A power cut: the journal ends somewhere. What it does not name is gone, and what was discarded may
+        be back: whoever found it wrong finds so again."""
         self.close()
         journal = self.layout.journal(content.blob)
         if journal.exists():
@@ -223,8 +226,12 @@ class StoreMachine(RuleBasedStateMachine):
         held = self.content.resume(content.blob)
         there = self.arriving[content.blob]
         if content.blob not in self.complete:
-            for index in [index for index in there if not held.bits >> index & 1]:
-                del there[index]
+            for index in content.indexes:
+                if not held.bits >> index & 1:
+                    there.pop(index, None)
+                elif index not in there:
+                    digest = held.digests[index]
+                    there[index] = next(c for c in self.discarded[content.blob] if c.digest == digest)
 
     @rule(content=samples, how=st.sampled_from(["delete", "truncate", "overwrite"]))
     def damage(self, content: Sample, how: str) -> None:
@@ -315,7 +322,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 StoreMachine.TestCase.settings = settings(
-    max_examples=20,
+    max_examples=40,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

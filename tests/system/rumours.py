@@ -2,7 +2,7 @@
 
 mdns COUNT PLACE…     announces so many nodes at these addresses, by multicast
 peers TARGET PLACE…   links with the node at TARGET and tells it of nodes there
-listen PLACE…         has nothing to do with it; tells which address is called, and how much is said there
+listen PLACE…         has nothing to do with it; tells which address is called, by whom, and what it says
 """
 
 from __future__ import annotations

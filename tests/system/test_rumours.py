@@ -3,10 +3,13 @@ machine that has nothing to do with it is hardly called, and one beyond the LAN 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from protocol.frames import LENGTH
 from protocol.limits import MIB
 from protocol.noise import KEY
 from swarm.exchange.hearsay import MAX_CANDIDATES_OF_A_HOST
+from swarm.sources.address import Address
 from tests.command.attacker import peak
 from tests.lan.fixtures import MakeLan
 from tests.system.site import MB, Site, wait_until
@@ -40,15 +43,27 @@ def test_made_up_nodes_keep_nobody_from_the_real_ones(make_lan: MakeLan) -> None
     site.meet([first, second])
     for get in [member.get() for member in (first, second)]:
         site.check(get.result())
-    wait_until("the bystander is called", lambda: bool(called(third.out.lines)))
+    wait_until(
+        "a call to the bystander ends", lambda: any(call.said != "None" for call in called(third.out.lines))
+    )
     assert peak(first.daemon.pid) - before < SPARE
     calls = called(third.out.lines)
-    assert {place.split(":")[0] for place, _ in calls} == {bystander.address}
-    assert len({place for place, _ in calls}) <= 2 * MAX_CANDIDATES_OF_A_HOST
-    assert {int(length) for _, length in calls} <= {0, LENGTH.size + KEY}
+    assert {call.place.host for call in calls} == {bystander.address}
+    for caller in {call.caller for call in calls}:
+        places = {call.place for call in calls if call.caller == caller}
+        assert len(places) <= MAX_CANDIDATES_OF_A_HOST
+    assert {call.said for call in calls} == {"None", str(LENGTH.size + KEY)}
 
 
-def called(lines: list[str]) -> list[tuple[str, str]]:
-    """(where, how many bytes were said) for each call."""
-    pairs = [line.split() for line in lines]
-    return [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]
+@dataclass(frozen=True)
+class Call:
+    """Somebody called the bystander here, and has said so many bytes in the end, None while it stays."""
+
+    place: Address
+    caller: str
+    said: str
+
+
+def called(lines: list[str]) -> list[Call]:
+    told = [line.split() for line in lines if line != "ready"]
+    return [Call(Address.parse(place), caller, said) for place, caller, said in told]
