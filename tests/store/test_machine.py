@@ -173,6 +173,17 @@ class StoreMachine(RuleBasedStateMachine):
         else:
             self.known[snapshot] = replace(self.known[snapshot], marked=paths)
 
+    @rule(snapshot=snapshots, public=st.booleans(), number=links)
+    def get(self, snapshot: Snapshot, public: bool, number: int) -> None:
+        """What a get comes to: all that was asked for is there, marked, and in a view."""
+        wanted = blobs_of([snapshot])
+        self.remember(snapshot, public, True)
+        for content in SAMPLES:
+            if content.blob in wanted:
+                self.fetch(content)
+                self.link(content, number)
+        self.mark(snapshot)
+
     @rule(content=samples, number=links)
     def link(self, content: Sample, number: int) -> None:
         """A view leads to this content from now on, be it here or not."""
