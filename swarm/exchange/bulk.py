@@ -19,9 +19,10 @@ from protocol.limits import MAX_PIECES
 from protocol.manifest import Layout
 from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
 from swarm.exchange.given import Given
-from swarm.exchange.interfaces import Catalog, Limiter, PeerMessage
+from swarm.exchange.interfaces import Limiter, PeerMessage
 from swarm.exchange.link import Link
 from swarm.exchange.manifests import Manifests
+from swarm.exchange.offered import Offered
 from swarm.exchange.orders import Order, Orders, Unsolicited
 from swarm.exchange.outbox import Message
 from swarm.exchange.serving import Serving, TooGreedy
@@ -124,7 +125,7 @@ class BulkLink:
     def __init__(
         self,
         link: Link,
-        catalog: Catalog,
+        offered: Offered,
         counter: Counter,
         *,
         mine: bool,
@@ -147,7 +148,7 @@ class BulkLink:
         self._manifests = Manifests()
         self._expecting_since = clock()
         self._serving = Serving(
-            catalog,
+            offered,
             post=link.post,
             put=link.put,
             aside=link.aside,

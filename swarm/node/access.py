@@ -61,15 +61,16 @@ class Access:
             if endpoint.url == url and endpoint.authorization:
                 await self._store.permit(_hash(endpoint.authorization), self.domain(url), snapshot)
 
-    async def refused(self, request: GetRequest, *, closed: bool) -> list[SnapshotKey]:
+    async def refused(self, request: GetRequest, *, closed: bool) -> None:
         """All endpoints just refused this to the caller; `closed`: because it is not public, whatever it was.
 
-        The keys of what nobody is offered any more, if the operator's own endpoints say so.
+        Then none of it is public any more, if the operator's own endpoints say so.
         """
         repo = (request.hub, request.repo_type, request.repo)
         domains = {self.domain(endpoint.url) for endpoint in self._endpoints}
         await self._store.revoke(self._whos, domains, *repo)
-        return await self._store.withdraw(*repo) if closed and domains == {OPERATOR} else []
+        if closed and domains == {OPERATOR}:
+            await self._store.withdraw(*repo)
 
     async def may(self, key: SnapshotKey, blobs: Collection[Blob], *, hub_answers: bool = True) -> bool:
         """Whether this is public, or the caller's token was good for it: lately or, if that is enough while

@@ -93,14 +93,21 @@ class Node:
             known_is_enough=self._settings.private_offline == "known",
         )
         hub_only = self._settings.manifests == "hub"
-        names = Names(self._store, self._exchange, access, tell, hub_only=hub_only)
+        names = Names(
+            self._store,
+            self._exchange,
+            access,
+            tell,
+            hub_only=hub_only,
+            private=self._transfers.share_private,
+        )
         hub = self._hub(request, endpoints, tell)
         try:
             named = await names.resolve(request, hub)
         finally:
-            self._transfers.hide(names.withdrawn)
-        if not named.public:
-            self._transfers.hide([named.snapshot.key])
+            if names.closing:
+                with trio.CancelScope(shield=True):
+                    await self._transfers.review()
         files = select(named.snapshot, request.files, request.include, request.exclude)
         await access.check(named.snapshot, {file.blob for file in files}, hub_answers=named.fresh)
         sources = await self._fetch(named, files, hub, report)
@@ -123,7 +130,7 @@ class Node:
             size = sum(blob.size for blob in held)
             return (SourceBytes("local", self._local.name, size),) if size else ()
         upstream = UpstreamPool(hub, named.snapshot, limiter=self._upstream_limit) if hub else None
-        async with self._transfers.use(named.snapshot, upstream, public=named.public) as transfer:
+        async with self._transfers.use(named.snapshot, upstream) as transfer:
             reporter = Reporter(transfer, files, self._local, report)
             await reporter.during(transfer.want, files)
             return reporter.account()

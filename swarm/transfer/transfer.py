@@ -17,7 +17,7 @@ from typing import Final
 import trio
 
 from protocol import bits as bitset
-from protocol.ids import ChunkDigest, NodeId, short, to_text
+from protocol.ids import ChunkDigest, NodeId, SnapshotKey, short, to_text
 from protocol.manifest import Blob, File, Snapshot
 from protocol.messages import (
     Absent,
@@ -72,7 +72,7 @@ Distrust = Callable[[NodeId, float], None]
 
 
 class Transfer:
-    """The fetching of one snapshot. `topic` None: nobody else may know (a private model)."""
+    """The fetching of one snapshot. `key`: the topic under which peers may know of it, if not its own."""
 
     def __init__(
         self,
@@ -83,8 +83,10 @@ class Transfer:
         workers: Workers,
         upstream: Upstream | None,
         settle: float,
+        key: SnapshotKey | None = None,
     ) -> None:
         self.snapshot = snapshot
+        self.key = key or snapshot.key
         self.layout = snapshot.layout
         self.have = 0
         self.ledger = Ledger()
@@ -126,7 +128,7 @@ class Transfer:
         self._present: set[NodeId] = set()
         self._answers = Answers()
         self._upstream_said = ""
-        self._news = News(snapshot.key, self._attest, self._tell, self._left)
+        self._news = News(self.key, self._attest, self._tell, self._left)
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -146,7 +148,7 @@ class Transfer:
                     self.book.settle(chunk, digest)
         self._scheduler = Scheduler(
             self._identity.node_id,
-            self.snapshot.key,
+            self.key,
             self.layout,
             self.have,
             trio.current_time(),
@@ -162,7 +164,7 @@ class Transfer:
     ) -> None:
         """Work until cancelled; `want` may be called once it is started.
 
-        `topic` None: no peer may know (a private model).
+        `topic` None: no peer may know (a private model that is not shared).
         """
         self._topic, self._distrust = topic, distrust
         try:
@@ -284,7 +286,7 @@ class Transfer:
                 self._speak(command)
 
     def _pass_on(self, command: ev.PassLease | ev.PassFetching) -> None:
-        key = self.snapshot.key
+        key = self.key
         match command:
             case ev.PassLease(holder, held, fetched, age, to):
                 messages: list[Sayable] = [LeaseHeard(key, holder, held, fetched, int(1000 * age))]
@@ -295,7 +297,7 @@ class Transfer:
                 self._say(message, peer)
 
     def _speak(self, command: ev.SayFetching | ev.SayLease | ev.AskClaims) -> None:
-        key = self.snapshot.key
+        key = self.key
         match command:
             case ev.SayFetching(bits):
                 for ranges in cut(bits):
@@ -316,7 +318,7 @@ class Transfer:
             self._topic.say(message, peer)
 
     def _say_join(self) -> None:
-        self._say(Join(self.snapshot.key, self.wants, self.can_fetch, False))
+        self._say(Join(self.key, self.wants, self.can_fetch, False))
 
     async def _listen(self, topic: Topic) -> None:
         async for event in topic.events:
@@ -370,7 +372,7 @@ class Transfer:
 
     def _attest(self, first: int, digests: tuple[ChunkDigest, ...]) -> Claims:
         """This node's word for what came from upstream."""
-        claims = attest(self._identity, self.snapshot.key, first, digests, False)
+        claims = attest(self._identity, self.key, first, digests, False)
         self.book.add(claims, self._identity.node_id, self.have)
         return claims
 
@@ -477,7 +479,7 @@ class Transfer:
         self.have &= ~bits
         self._lacking[blob] = blob.chunk_count
         for ranges in cut(bits):
-            self._say(Lost(self.snapshot.key, ranges))
+            self._say(Lost(self.key, ranges))
         self._avoid_mirrors({suspect.sender for suspect in suspects}, self.ledger.totals)
         self._set_bytes_aside(suspects)
         known_liars = set(self.book.liars)
@@ -520,7 +522,7 @@ class Transfer:
 
     def ask(self, chunks: int) -> None:
         for ranges in cut(chunks):
-            self._say(NeedClaims(self.snapshot.key, ranges))
+            self._say(NeedClaims(self.key, ranges))
 
     def accept(self, signer: NodeId, chunks: int) -> None:
         if signer in self._present:

@@ -151,6 +151,7 @@ class Node:
         mirrors: Sequence[str] = (),
         max_links: int = MAX_LINKS,
         gate: SiteGate | None = None,
+        share_private: bool = False,
     ) -> None:
         self.id = me.node_id
         self.source = Source("peer", to_text(me.node_id))
@@ -159,7 +160,11 @@ class Node:
         self._mirrors = mirrors
         began = trio.current_time()
         self.transfers = Transfers(
-            store, me, InlineWorkers(), lambda: max(MIN_SETTLE, began + SETTLE - trio.current_time())
+            store,
+            me,
+            InlineWorkers(),
+            lambda: max(MIN_SETTLE, began + SETTLE - trio.current_time()),
+            share_private=share_private,
         )
         self.exchange = Exchange(
             me,
@@ -196,7 +201,7 @@ class Node:
         files = [file for file in content.snapshot.files if not names or file.path in names]
         line = Line(self._hub, mirrors=self._mirrors) if self._hub else None
         await self.store.remember(content.snapshot, public=public, revisions=["main"])
-        async with self.transfers.use(content.snapshot, line, public=public) as transfer:
+        async with self.transfers.use(content.snapshot, line) as transfer:
             try:
                 await transfer.want(files)
             finally:
@@ -256,9 +261,12 @@ class Lan:
         wrap: Callable[[Transfers], Catalog] = lambda transfers: transfers,
         mirrors: Sequence[str] = (),
         gate: SiteGate | None = None,
+        share_private: bool = False,
     ) -> Node:
         """Switch a node on; its store is the one it had before, if it ran before."""
-        node: Node = await self._nursery.start(self._run, number, online, upload, wrap, mirrors, gate)
+        node: Node = await self._nursery.start(
+            self._run, number, online, upload, wrap, mirrors, gate, share_private
+        )
         for other_number, other in self.nodes.items():
             node.exchange.sighting(Seen(other.id, (_address(other_number),), "mdns"))
             other.exchange.sighting(Seen(node.id, (_address(number),), "mdns"))
@@ -273,6 +281,7 @@ class Lan:
         wrap: Callable[[Transfers], Catalog],
         mirrors: Sequence[str],
         gate: SiteGate | None,
+        share_private: bool,
         *,
         task_status: trio.TaskStatus[Node],
     ) -> None:
@@ -289,6 +298,7 @@ class Lan:
                 mirrors=mirrors,
                 max_links=self.max_links,
                 gate=gate,
+                share_private=share_private,
             )
             stack.enter_context(node._scope)
             nursery = await stack.enter_async_context(trio.open_nursery())

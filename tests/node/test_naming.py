@@ -239,7 +239,8 @@ async def named(names: Names, hub: FakeHub | None, request: GetRequest = BY_COMM
 async def test_a_known_private_commit_is_had_with_a_token_the_hub_accepted(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         hub = FakeHub(A, public=False)
-        assert not (await named(at.for_caller("good"), hub)).public
+        assert (await named(at.for_caller("good"), hub)).snapshot == A
+        assert await at.store.audience(A.key) == "members"
         for _ in range(2):  # the hub's word is remembered
             assert (await named(at.for_caller("good"), None)).snapshot == A
         assert len(hub.asked) == 1
@@ -317,8 +318,9 @@ async def test_peers_that_name_private_content_do_not_get_it(
 async def test_what_was_private_is_for_everybody_once_the_hub_says_so(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         await named(at.for_caller("good"), FakeHub(A, public=False))
-        assert (await named(at.names, FakeHub(A), REQUEST)).public
-        assert (await named(at.names, None)).public
+        await named(at.names, FakeHub(A), REQUEST)
+        assert await at.store.audience(A.key) == "everyone"
+        assert (await named(at.names, None)).snapshot == A
 
 
 @pytest.mark.parametrize("answer", [Gated("a licence by now"), NoSuchRepo("gone, or private by now")])
@@ -327,7 +329,7 @@ async def test_what_is_public_no_more_is_offered_no_more(tmp_path: Path, answer:
         await named(at.names, FakeHub(A), REQUEST)
         with pytest.raises(type(answer)):
             await named(at.names, FakeHub(answer), REQUEST)
-        assert at.names.withdrawn == [A.key]
+        assert at.names.closing
         assert await at.store.offered(A.key) is None
         assert (await named(at.names, None)).snapshot == A, "it was given to everybody then"
 

@@ -159,7 +159,7 @@ async def test_a_model_that_takes_a_token_is_for_this_node_alone(
         await at.get(GetRequest("hf", REPO, endpoints=(url("hub"),), token=TOKEN))
         (summary,) = await at.store.snapshots()
         assert not summary.public
-        assert await at.transfers.open(summary.key) is None
+        assert await at.transfers.open(summary.key, "open") is None
 
 
 async def test_a_model_that_comes_to_take_a_token_is_offered_no_more(
@@ -169,10 +169,10 @@ async def test_a_model_that_comes_to_take_a_token_is_offered_no_more(
     async with desk(tmp_path, faults=faults) as at:
         await at.get()
         (summary,) = await at.store.snapshots()
-        assert await at.transfers.open(summary.key) is not None
+        assert await at.transfers.open(summary.key, "open") is not None
         faults.private = True
         await at.get(GetRequest("hf", REPO, endpoints=(url("hub"),), token=TOKEN))
-        assert await at.transfers.open(summary.key) is None
+        assert await at.transfers.open(summary.key, "open") is None
 
 
 async def test_a_mirror_that_sends_wrong_bytes_is_named_and_another_is_used(

@@ -36,7 +36,7 @@ class House:
 
     async def get(self, line: Line | None, *, public: bool = True) -> None:
         await self.store.remember(SNAPSHOT, public=public, revisions=["main"])
-        async with self.transfers.use(SNAPSHOT, line, public=public) as transfer:
+        async with self.transfers.use(SNAPSHOT, line) as transfer:
             await transfer.want(FILES)
 
 
@@ -60,8 +60,8 @@ async def test_users_share_a_transfer_and_the_last_one_ends_it(
 ) -> None:
     line = Line(Hub(CONTENT))
     async with house(tmp_path) as at:
-        async with at.transfers.use(SNAPSHOT, line, public=True) as one:
-            async with at.transfers.use(SNAPSHOT, None, public=True) as two:
+        async with at.transfers.use(SNAPSHOT, line) as one:
+            async with at.transfers.use(SNAPSHOT, None) as two:
                 assert one is two
             assert at.transfers.is_running(KEY)
             await one.want(FILES)
@@ -77,7 +77,7 @@ async def test_a_new_transfer_waits_until_the_old_one_has_left_its_topic(
     hub = Hub(CONTENT)
     async with house(tmp_path) as at, trio.open_nursery() as nursery:
         with trio.CancelScope() as first:
-            async with at.transfers.use(SNAPSHOT, Line(hub), public=True) as old:
+            async with at.transfers.use(SNAPSHOT, Line(hub)) as old:
                 nursery.start_soon(old.want, FILES[:1])
                 await hub.reached(0.4)
                 at.workers.holding = True
@@ -99,7 +99,7 @@ async def test_a_transfer_can_be_used_as_soon_as_it_is_had(
 ) -> None:
     """All chunks are there and only the commit is missing: it begins at once, whoever trio lets run first."""
     async with house(tmp_path) as at:
-        async with at.transfers.use(SNAPSHOT, Line(Hub(CONTENT)), public=True) as transfer:
+        async with at.transfers.use(SNAPSHOT, Line(Hub(CONTENT))) as transfer:
             transfer._commit_if_whole = lambda blob: None  # type: ignore[method-assign]  # as if killed then
             with trio.move_on_after(10):
                 await transfer.want(FILES)
@@ -123,38 +123,38 @@ async def test_a_transfer_that_cannot_be_opened_leaves_nothing_behind(
 
 async def test_what_was_fetched_goes_on_being_served(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with house(tmp_path) as at:
-        assert await at.transfers.open(KEY) is None
+        assert await at.transfers.open(KEY, "open") is None
         await at.get(Line(Hub(CONTENT)))
-        served = await at.transfers.open(KEY)
+        served = await at.transfers.open(KEY, "open")
         assert served is not None
         assert (served.have, served.wants, served.can_fetch) == (everything(3), False, False)
         reader = served.reader(0, CONTENT.digest(0))
         assert reader is not None
         assert reader(memoryview(bytearray(CONTENT.layout.length(0)))) == CONTENT.chunk(0)
-        assert await at.transfers.lookup("hf", "model", "org/model", "main") == (KEY, SNAPSHOT.commit)
+        assert await at.transfers.lookup("hf", "model", "org/model", "main", "open") == (KEY, SNAPSHOT.commit)
         at.transfers.forget(KEY)
         await at.store.remove("hf", "model", "org/model")
-        assert await at.transfers.open(KEY) is None
+        assert await at.transfers.open(KEY, "open") is None
 
 
 async def test_what_an_earlier_process_fetched_is_served(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with house(tmp_path) as at:
         await at.get(Line(Hub(CONTENT)))
     async with house(tmp_path) as at:
-        served = await at.transfers.open(KEY)
+        served = await at.transfers.open(KEY, "open")
         assert served is not None
         assert served.have == everything(3)
-        assert await at.transfers.open(KEY) is served
+        assert await at.transfers.open(KEY, "open") is served
 
 
 async def test_what_takes_a_token_is_nobodys_business(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with house(tmp_path) as at:
         await at.store.remember(SNAPSHOT, public=False, revisions=["main"])
-        async with at.transfers.use(SNAPSHOT, Line(Hub(CONTENT)), public=False) as transfer:
-            assert await at.transfers.open(KEY) is None
+        async with at.transfers.use(SNAPSHOT, Line(Hub(CONTENT))) as transfer:
+            assert await at.transfers.open(KEY, "open") is None
             await transfer.want(FILES)
-        assert await at.transfers.open(KEY) is None
-        assert await at.transfers.lookup("hf", "model", "org/model", "main") is None
+        assert await at.transfers.open(KEY, "open") is None
+        assert await at.transfers.lookup("hf", "model", "org/model", "main", "open") is None
 
 
 async def test_few_snapshots_are_kept_open(
@@ -167,9 +167,9 @@ async def test_few_snapshots_are_kept_open(
             other = Content(5, seed=seed).snapshot
             keys.append(other.key)
             await at.store.remember(other, public=True)
-        first = await at.transfers.open(keys[0])
-        await at.transfers.open(keys[1])
-        assert await at.transfers.open(keys[0]) is first
-        await at.transfers.open(keys[2])
-        assert await at.transfers.open(keys[0]) is first
+        first = await at.transfers.open(keys[0], "open")
+        await at.transfers.open(keys[1], "open")
+        assert await at.transfers.open(keys[0], "open") is first
+        await at.transfers.open(keys[2], "open")
+        assert await at.transfers.open(keys[0], "open") is first
         assert list(at.transfers._opened) == [keys[2], keys[0]]
