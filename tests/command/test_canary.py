@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -23,6 +23,7 @@ from swarm.cli.demo_repo import Repository
 from tests.command.hubs import REPO, CommandHub, model
 from tests.command.machine import SECONDS, Daemon, Machine, Ran, contents, executable
 from tests.hub.faults import Faults
+from tests.leaks import leaks
 
 CANARY = "hf_Canary+in/the=coal%mine?" + "0123456789" * 2
 """With signs that base64 and URLs write in another way."""
@@ -32,21 +33,6 @@ WRONG = "hf_Wrong+canary/of=another%kind?" + "9876543210" * 2
 OPEN = "ns/open"
 
 SIGNED = "signature="
-
-
-def spellings(token: str) -> list[bytes]:
-    """What to look for. Base64 depends on what stands before, so it is looked for at all three phases."""
-    plain = token.encode()
-    found = [plain, plain.hex().encode(), quote(token).encode(), quote(token, safe="").encode()]
-    found += [quote_plus(token).encode(), repr(token)[1:-1].encode()]
-    for phase in range(3):
-        encoded = base64.b64encode(b"x" * phase + plain)[phase + phase // 2 + (phase > 0) :].rstrip(b"=")[:-1]
-        found += [encoded, encoded.replace(b"+", b"-").replace(b"/", b"_")]
-    return found
-
-
-def leaks(data: bytes, *tokens: str) -> list[bytes]:
-    return [spelling for token in tokens for spelling in spellings(token) if spelling in data]
 
 
 def sent_to(hub: CommandHub, *hosts: str) -> bytes:

@@ -130,7 +130,8 @@ class Shelf:
         self, hub: str, repo_type: str, repo: str, revision: str, standing: Standing
     ) -> tuple[SnapshotKey, str] | None:
         await trio.lowlevel.checkpoint()
-        return self.names.get((hub, repo_type, repo, revision))
+        found = self.names.get((hub, repo_type, repo, revision))
+        return found if found and self.offers[found[0]].admits(standing) else None
 
 
 @dataclass(frozen=True)

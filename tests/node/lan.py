@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from time import time
 from typing import Final
 
 import trio
@@ -241,7 +242,7 @@ class Node:
 
 
 class Lan:
-    """Nodes on one switch, in front of one hub."""
+    """Nodes on one switch, in front of one hub. `calendar`: what time the stores take it to be."""
 
     def __init__(self, root: Path, content: Content, hub: Hub, network: MemoryNetwork) -> None:
         self.root = root
@@ -250,6 +251,7 @@ class Lan:
         self.network = network
         self.nodes: dict[int, Node] = {}
         self.max_links = MAX_LINKS
+        self.calendar: Callable[[], float] = time
         self._nursery: trio.Nursery
 
     async def start(
@@ -286,7 +288,8 @@ class Lan:
         task_status: trio.TaskStatus[Node],
     ) -> None:
         async with AsyncExitStack() as stack:
-            store = await stack.enter_async_context(open_store(self.root / str(number), InlineWorkers()))
+            opening = open_store(self.root / str(number), InlineWorkers(), now=self.calendar)
+            store = await stack.enter_async_context(opening)
             node = Node(
                 store,
                 identity(number),
