@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 import trio
@@ -12,7 +15,9 @@ import trio.testing
 from trio.testing import MockClock
 
 from protocol.bits import everything
+from protocol.ids import SnapshotKey, private_topic
 from protocol.limits import KIB
+from protocol.standing import Standing
 from swarm.exchange.exchange import Exchange
 from swarm.node import transfers as module
 from swarm.node.transfers import Transfers
@@ -41,10 +46,10 @@ class House:
 
 
 @asynccontextmanager
-async def house(root: Path) -> AsyncIterator[House]:
+async def house(root: Path, *, share_private: bool = False) -> AsyncIterator[House]:
     workers = HeldWorkers()
     async with open_store(root, workers) as store, trio.open_nursery() as nursery:
-        transfers = Transfers(store, ME, workers, lambda: 0.0)
+        transfers = Transfers(store, ME, workers, lambda: 0.0, share_private=share_private)
         network = MemoryNetwork().host("10.0.0.1")
         exchange = Exchange(
             ME, network, transfers, port=PORT, agent="test", entropy=entropy(1), workers=InlineWorkers()
@@ -173,3 +178,124 @@ async def test_few_snapshots_are_kept_open(
         await at.transfers.open(keys[2], "open")
         assert await at.transfers.open(keys[0], "open") is first
         assert list(at.transfers._opened) == [keys[2], keys[0]]
+
+
+# --- private models within a site -----------------------------------------------------------------
+
+TOPIC = private_topic(KEY)
+
+
+async def had(at: House, topic: SnapshotKey) -> set[Standing]:
+    """Who may have this."""
+    standings: tuple[Standing, ...] = ("member", "open", "refused")
+    return {standing for standing in standings if await at.transfers.open(topic, standing)}
+
+
+async def test_what_takes_a_token_is_for_members_if_it_is_shared(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with house(tmp_path, share_private=True) as at:
+        await at.store.remember(SNAPSHOT, public=False, revisions=["main"])
+        async with at.transfers.use(SNAPSHOT, Line(Hub(CONTENT))) as transfer:
+            assert (await had(at, KEY), await had(at, TOPIC)) == (set(), {"member"})
+            await transfer.want(FILES)
+        assert (await had(at, KEY), await had(at, TOPIC)) == (set(), {"member"})
+        name = ("hf", "model", "org/model", "main")
+        assert await at.transfers.lookup(*name, "member") == (TOPIC, SNAPSHOT.commit)
+        assert await at.transfers.lookup(*name, "open") is None
+    async with house(tmp_path, share_private=True) as at:
+        assert (await had(at, KEY), await had(at, TOPIC)) == (set(), {"member"})
+        served = await at.transfers.open(TOPIC, "member")
+        assert served is not None
+        assert {claims.topic for claims in served.claims(((0, 2),))} == {TOPIC}
+        at.transfers.forget(KEY)
+        await at.store.remove("hf", "model", "org/model")
+        assert await had(at, TOPIC) == set()
+    async with house(tmp_path) as at:
+        await at.store.remember(SNAPSHOT, public=False, revisions=["main"])
+        assert await had(at, TOPIC) == set()
+        assert await at.transfers.lookup(*name, "member") is None
+
+
+async def test_what_is_public_is_served_to_members_by_its_key(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with house(tmp_path, share_private=True) as at:
+        await at.get(Line(Hub(CONTENT)))
+        assert (await had(at, KEY), await had(at, TOPIC)) == ({"member", "open", "refused"}, set())
+        assert await at.transfers.lookup("hf", "model", "org/model", "main", "member") == (
+            KEY,
+            SNAPSHOT.commit,
+        )
+
+
+@pytest.mark.parametrize("share_private", [True, False])
+async def test_what_turns_out_to_be_private_while_it_is_fetched(
+    tmp_path: Path, autojump_clock: MockClock, share_private: bool
+) -> None:
+    """It is served to nobody until the transfer ends, as its topic was that of everybody; then to members."""
+    hub = Hub(CONTENT, rate=100 * KIB)
+    async with house(tmp_path, share_private=share_private) as at:
+        await at.store.remember(SNAPSHOT, public=True)
+        async with at.transfers.use(SNAPSHOT, Line(hub)) as transfer, trio.open_nursery() as nursery:
+            nursery.start_soon(transfer.want, FILES)
+            await hub.reached(0.4)
+            served = await at.transfers.open(KEY, "open")
+            assert served is not None
+            await at.store.withdraw("hf", "model", "org/model")
+            await at.transfers.review()
+            assert not served.admits("member")
+            assert (await had(at, KEY), await had(at, TOPIC)) == (set(), set())
+        assert await had(at, KEY) == set()
+        await trio.sleep(1)
+        assert await had(at, TOPIC) == ({"member"} if share_private else set())
+
+
+async def test_what_was_open_is_closed_with_what_it_has_in_common(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    secret = replace(SNAPSHOT, repo="org/secret")
+    async with house(tmp_path) as at:
+        await at.store.remember(SNAPSHOT, public=True, published=False)
+        await at.store.remember(Content(9, seed=2).snapshot, public=True)
+        other = await at.transfers.open(Content(9, seed=2).key, "open")
+        served = await at.transfers.open(KEY, "open")
+        assert served is not None
+        await at.store.remember(secret, public=False)
+        await at.transfers.review()
+        assert not served.admits("open")
+        assert await had(at, KEY) == set()
+        assert await at.transfers.open(Content(9, seed=2).key, "open") is other, "it has no part in it"
+
+
+async def test_what_turns_out_to_be_private_while_it_is_opened(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Nobody reviews what is not open yet, so it is looked at once more when it is."""
+    async with house(tmp_path) as at:
+        await at.store.remember(SNAPSHOT, public=True)
+        opening = at.transfers._open
+
+        async def slowly(*arguments: Any) -> Any:
+            opened = await opening(*arguments)
+            await at.store.withdraw("hf", "model", "org/model")
+            await at.transfers.review()
+            return opened
+
+        with patch.object(at.transfers, "_open", slowly):
+            assert await had(at, KEY) == set()
+            await at.store.remember(SNAPSHOT, public=True)
+            async with at.transfers.use(SNAPSHOT, Line(Hub(CONTENT))) as transfer:
+                assert await had(at, KEY) == set()
+                await transfer.want(FILES)
+
+
+async def test_what_becomes_public_goes_on_among_members(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with house(tmp_path, share_private=True) as at:
+        await at.store.remember(SNAPSHOT, public=False)
+        async with at.transfers.use(SNAPSHOT, None):
+            await at.store.remember(SNAPSHOT, public=True)
+            await at.transfers.review()
+            assert (await had(at, KEY), await had(at, TOPIC)) == (set(), {"member"})
+        await trio.sleep(1)
+        assert await had(at, KEY) == {"member", "open", "refused"}
