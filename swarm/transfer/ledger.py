@@ -38,3 +38,30 @@ class Ledger:
     def _forget(recent: deque[tuple[float, int]], now: float) -> None:
         while recent and recent[0][0] < now - RATE_SECONDS:
             recent.popleft()
+
+
+class Counted:
+    """The chunks of one snapshot that a ledger counts: each once, and not those of a blob that failed unless
+    they prove right."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._counted = 0
+        self._aside: dict[int, Source] = {}
+
+    def add(self, chunk: int, source: Source, length: int, now: float) -> None:
+        """The chunk was stored."""
+        self._counted |= 1 << chunk
+        self.ledger.add(source, length, now)
+
+    def set_aside(self, chunk: int, source: Source, length: int) -> None:
+        """The blob of this chunk failed: what was had of it in this run counts only if it proves right."""
+        if self._counted >> chunk & 1:
+            self._counted ^= 1 << chunk
+            self._aside[chunk] = source
+            self.ledger.take_back(source, length)
+
+    def put_back(self, chunk: int, length: int, now: float) -> None:
+        """The chunk proved right."""
+        if source := self._aside.pop(chunk, None):
+            self.add(chunk, source, length, now)

@@ -92,6 +92,11 @@ class Orders:
         self._spawn = spawn
         self._topic = topic
 
+    @property
+    def can_fetch(self) -> bool:
+        """Whether there is an upstream that may still answer."""
+        return self.upstream is not None and self.upstream.usable
+
     def place(self, fetch: ev.Fetch) -> None:
         digests = {chunk: self._book.digest(chunk) for chunk in fetch.chunks}
         order = _Order(fetch, digests, bitset.from_members(fetch.chunks))

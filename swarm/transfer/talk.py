@@ -1,9 +1,12 @@
-"""What peers say about a topic, as events for the scheduler. Pure, but for what it enters in the book."""
+"""What peers say about a topic, as events for the scheduler; what the scheduler wants said, as messages.
+
+Pure, but for what is entered in the book.
+"""
 
 from __future__ import annotations
 
 from protocol import bits as bitset
-from protocol.ids import NodeId
+from protocol.ids import NodeId, SnapshotKey
 from protocol.messages import (
     Absent,
     Claims,
@@ -18,10 +21,16 @@ from protocol.messages import (
     LeaseHeard,
     Leave,
     Lost,
+    NeedClaims,
 )
 from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicEvent
+from swarm.exchange.topics import Sayable
 from swarm.scheduler import events as ev
 from swarm.transfer.claims import ClaimBook
+from swarm.transfer.news import cut
+
+Say = ev.SayFetching | ev.SayLease | ev.AskClaims | ev.PassLease | ev.PassFetching
+"""The commands that are carried out by telling peers something."""
 
 
 def to_events(event: TopicEvent, book: ClaimBook, have: int, total: int) -> list[ev.Event]:
@@ -74,3 +83,18 @@ def _of_the_lease(
             return ev.PeerLease(peer, held, fetched)
         case LeaseHeard(_, holder, held, fetched, age):
             return ev.PeerLease(peer, held, fetched, holder, age / 1000)
+
+
+def to_messages(command: Say, key: SnapshotKey) -> list[tuple[Sayable, NodeId | None]]:
+    """What to tell whom of the topic `key`: a peer, or None for all."""
+    match command:
+        case ev.SayFetching(bits):
+            return [(Fetching(key, ranges), None) for ranges in cut(bits)]
+        case ev.SayLease(held, fetched):
+            return [(Lease(key, held, fetched), None)]
+        case ev.AskClaims(peer, bits):
+            return [(NeedClaims(key, ranges), peer) for ranges in cut(bits)]
+        case ev.PassLease(holder, held, fetched, age, to):
+            return [(LeaseHeard(key, holder, held, fetched, int(1000 * age)), peer) for peer in to]
+        case ev.PassFetching(holder, bits, to):
+            return [(FetchingHeard(key, holder, ranges), peer) for peer in to for ranges in cut(bits)]

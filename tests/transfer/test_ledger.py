@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from swarm.sources import Source
-from swarm.transfer.ledger import RATE_SECONDS, Ledger
+from swarm.transfer.ledger import RATE_SECONDS, Counted, Ledger
 
 HUB, PEER = Source("upstream", "https://hub"), Source("peer", "one")
 
@@ -31,3 +31,16 @@ def test_what_proves_wrong_does_not_count() -> None:
     ledger.add(Source("peer", "a"), 100, 0)
     ledger.take_back(Source("peer", "a"), 60)
     assert ledger.totals == {Source("peer", "a"): 40}
+
+
+def test_chunks_of_a_blob_that_failed_count_once_they_prove_right() -> None:
+    counted = Counted(Ledger())
+    counted.add(0, HUB, 10, 0.0)
+    for chunk in (0, 0, 1):
+        counted.set_aside(chunk, HUB, 10)
+    assert counted.ledger.totals[HUB] == 0
+    for chunk in (0, 0, 1):
+        counted.put_back(chunk, 10, 0.0)
+    assert counted.ledger.totals == {HUB: 10}
+    counted.set_aside(0, HUB, 10)
+    assert counted.ledger.totals[HUB] == 0

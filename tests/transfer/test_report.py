@@ -28,7 +28,7 @@ async def test_from_waiting_to_done(tmp_path: Path, mock_clock: MockClock) -> No
         files = (FileProgress("f000", 10, FILES[0].blob.size), FileProgress("f001", 0, 50))
         assert told[-1] == Progress("waiting", 10, SIZE, files)
 
-        transfer.have |= 0b0001
+        transfer.held.bits |= 0b0001
         transfer.ledger.add(HUB, CHUNK, 0.0)
         transfer.notes.append("a note")
         reporter.tell()
@@ -41,7 +41,7 @@ async def test_from_waiting_to_done(tmp_path: Path, mock_clock: MockClock) -> No
             "a note",
         )
 
-        transfer.have |= 0b1111
+        transfer.held.bits |= 0b1111
         reporter.tell()
         assert (told[-1].phase, told[-1].bytes, told[-1].message) == ("checking", SIZE, "")
         assert reporter.account() == (

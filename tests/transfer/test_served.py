@@ -34,7 +34,7 @@ async def test_chunks_are_read_under_the_digest_they_are_held_under(tmp_path: Pa
 
 async def test_what_is_in_quarantine_is_not_served(tmp_path: Path) -> None:
     async with opened(tmp_path, CONTENT, 1) as (transfer, store):
-        transfer.have = 0
+        transfer.held.bits = 0
         assert read(ServedTransfer(transfer, store, ME), 1, CONTENT.digest(1)) is None
 
 

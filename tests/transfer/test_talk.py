@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.limits import KIB
-from protocol.messages import Absent, Company, Elsewhere, Fetching, Have, HaveMap, Join, Lease, Leave, Lost
+from protocol.limits import KIB, MAX_RANGES
+from protocol.messages import (
+    Absent,
+    Company,
+    Elsewhere,
+    Fetching,
+    FetchingHeard,
+    Have,
+    HaveMap,
+    Join,
+    Lease,
+    LeaseHeard,
+    Leave,
+    Lost,
+    NeedClaims,
+)
 from protocol.signing import attest
 from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicMessage
+from swarm.exchange.topics import Sayable
 from swarm.scheduler import events as ev
 from swarm.transfer.claims import ClaimBook
-from swarm.transfer.talk import to_events
+from swarm.transfer.talk import Say, to_events, to_messages
 from tests.exchange.nodes import Content
 from tests.transfer.parts import ORIGIN, PEER
 
@@ -72,3 +87,25 @@ def test_a_referee_that_leaves_makes_way() -> None:
     to_events(PeerMessage(WHO, Leave(KEY)), book, 0, TOTAL)
     claims = attest(ORIGIN, KEY, 1, [CONTENT.digest(1)], True)
     assert to_events(PeerMessage(WHO, claims, ORIGIN.node_id), book, 0, TOTAL) == [ev.Vouched(0b10)]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (ev.SayFetching(0b1011), [(Fetching(KEY, ((0, 2), (3, 1))), None)]),
+        (ev.SayLease(True, 7), [(Lease(KEY, True, 7), None)]),
+        (ev.AskClaims(WHO, 0b1), [(NeedClaims(KEY, ((0, 1),)), WHO)]),
+        (
+            ev.PassLease(WHO, True, 7, 0.25, (WHO, OTHER)),
+            [(LeaseHeard(KEY, WHO, True, 7, 250), peer) for peer in (WHO, OTHER)],
+        ),
+        (ev.PassFetching(WHO, 0b10, (OTHER,)), [(FetchingHeard(KEY, WHO, ((1, 1),)), OTHER)]),
+    ],
+)
+def test_what_the_scheduler_wants_said(command: Say, told: list[tuple[Sayable, None]]) -> None:
+    assert to_messages(command, KEY) == told
+
+
+def test_what_is_too_much_for_one_message_is_said_in_several() -> None:
+    every_other = sum(1 << 2 * chunk for chunk in range(MAX_RANGES + 1))
+    assert len(to_messages(ev.SayFetching(every_other), KEY)) == 2

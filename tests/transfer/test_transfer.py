@@ -25,7 +25,8 @@ from swarm.sources import Source, SourceFailed
 from swarm.sources.interface import Deliver
 from swarm.store import Incident, Store
 from swarm.transfer.answers import ANSWER_SECONDS
-from swarm.transfer.transfer import LIAR_SECONDS, Transfer
+from swarm.transfer.blame import LIAR_SECONDS
+from swarm.transfer.transfer import Transfer
 from swarm.workers import InlineWorkers
 from tests.exchange.nodes import Content
 from tests.node.lan import HUB, Hub, Line, flipped
