@@ -359,9 +359,8 @@ class Exchange:
         for other in others:
             for message in introductions([(session.peer, session.address)], other.address):
                 other.link.post(message)
-        for topic in self._topics.values():
-            if topic.admits(session.standing):
-                session.announce(topic.key)
+        for topic in self._topics:
+            session.announce(topic)
 
     def session_down(self, session: ControlSession) -> None:
         end = session.link.end
@@ -429,8 +428,6 @@ class Exchange:
     # --- for topics and bulk connections (topics.Links, bulks.Pairs) -----------------------------------
 
     def tell(self, topic: SnapshotKey, message: Sayable, peer: NodeId | None) -> None:
-        if topic not in self._topics:
-            return
         if peer is None:
             for session in self._sessions.current.values():
                 session.tell(topic, message)

@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from protocol.ids import SnapshotKey
+from protocol.ids import SnapshotKey, private_topic
 from protocol.limits import MIB
 from protocol.messages import (
     Belongs,
@@ -38,6 +38,7 @@ from protocol.standing import OPEN
 from swarm.exchange.company import COMPANY_SECONDS
 from swarm.exchange.outbox import Message
 from swarm.exchange.topics import Topic
+from swarm.sources import SourceFailed
 from tests.exchange.gates import ScriptedGate
 from tests.exchange.memory import MemoryNetwork
 from tests.exchange.nodes import Content, Node, Offer, heard, identity
@@ -103,7 +104,7 @@ QUESTIONS: list[Message] = [
     SIGNED,
     FORGED,
     Have(CONTENT.key, ((0, 1),)),
-    Seek(CONTENT.key, identity(99).node_id, ("10.0.0.99:7677",), 2),
+    Seek(CONTENT.key, identity(97).node_id, ("10.0.0.97:7677",), 2),
 ]
 ORDERS: list[Message] = [
     Request(CONTENT.key, ((0, None), (2, None))),
@@ -215,6 +216,7 @@ async def test_what_is_offered_no_more_is_left(autojump_clock: MockClock, audien
         with at.node.exchange.join(CONTENT.key, CONTENT.digest, audience) as topic:  # type: ignore[arg-type]
             await at.answers(JOIN)
             heard(topic)
+            topic.searched = trio.Event()  # as if there were many nodes
             at.offer.audience = "nobody"
             at.node.exchange.leave(CONTENT.key)
             assert len(heard(topic)) == 1, "the transfer hears that the peer is gone"
@@ -233,11 +235,11 @@ async def test_and_what_was_read_of_it_is_not_sent(autojump_clock: MockClock) ->
             return CONTENT.chunk(chunk)
 
         at.offer.read = closing  # type: ignore[method-assign]  # turns out while it is being read
-        answers = await at.answers(Request(CONTENT.key, ((0, None), (1, None), (3, None))), bulk=True)
+        order = Request(CONTENT.key, ((0, None), (1, None), (3, None)))
+        answers = await at.answers(order, NeedManifest(CONTENT.key), bulk=True)
         assert sum(len(answer.payload) for answer in answers if isinstance(answer, Data)) <= 256 * 1024
-        assert isinstance(answers[-1], Refuse)
-        (part,) = await at.answers(NeedManifest(CONTENT.key), bulk=True)
-        assert isinstance(part, ManifestPart)
+        assert Refuse(CONTENT.key, ((1, 1),)) in answers
+        (part,) = (answer for answer in answers if isinstance(answer, ManifestPart))
         assert part.size == 0
 
 
@@ -251,3 +253,21 @@ async def test_company_is_of_members(autojump_clock: MockClock) -> None:
             await trio.sleep(1)
             *_, company = await at.answers(JOIN)
             assert getattr(company, "nodes", None) == (identity(99).node_id,)
+
+
+@pytest.mark.parametrize("in_site", [True, False])
+async def test_that_a_snapshot_is_private_is_heard_from_members_only(
+    autojump_clock: MockClock, in_site: bool
+) -> None:
+    lan, topic = MemoryNetwork(), private_topic(CONTENT.key)
+    gates = [ScriptedGate() if in_site else None for _ in range(2)]
+    one, two = (Node(lan, number + 1, gate=gate) for number, gate in enumerate(gates))
+    two.shelf.offers[topic] = Offer(CONTENT, 0)
+    async with one.running(), two.running():
+        one.sees(two)
+        await trio.sleep(1)
+        if in_site:
+            assert await one.exchange.manifest(two.id, topic) == CONTENT.snapshot.encoded
+        else:
+            with pytest.raises(SourceFailed, match="another manifest"):
+                await one.exchange.manifest(two.id, topic)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,7 +16,16 @@ from protocol.chunks import Bytes
 from protocol.connection import Connection
 from protocol.ids import private_topic
 from protocol.limits import KIB
-from protocol.messages import BulkMessage, ControlMessage, Data, ManifestPart
+from protocol.messages import (
+    BulkMessage,
+    Claims,
+    ControlMessage,
+    Data,
+    Fetching,
+    Have,
+    Lease,
+    ManifestPart,
+)
 from swarm.errors import NoSource, NotAllowed, NotFound
 from swarm.sources import SourceFailed
 from tests.hub.faults import Faults
@@ -208,25 +220,29 @@ async def test_a_transfer_leaves_what_turns_out_to_be_private(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     """An open peer is in the middle of having it from this node, which has it from the hub still."""
+    said: list[ControlMessage | BulkMessage] = []
     async with private_lan(tmp_path, Faults(token=TOKEN, rate=20 * KIB)) as at:
         await at.start(1)
         await at.start(2)
         at.cut_off(2)
         await trio.sleep(SOON)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(at.get, 1)
-            nursery.start_soon(refused, at, 2)
-            await trio.sleep(20)
-            one, two = at.site.lan.nodes[1], at.site.lan.nodes[2]
-            assert two.payload
-            at.hub.set({"private": True})
-            with pytest.raises(NotFound):
-                await at.get(1, None)
-            await trio.sleep(0.1)  # what was on its way
-            before = two.payload
-            assert one.transfers.is_running(await at.key(1))
-            assert await two.exchange.lookup("hf", "model", REPO, "main") == []
+        with overheard(said):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(at.get, 1)
+                nursery.start_soon(refused, at, 2)
+                await trio.sleep(20)
+                one, two = at.site.lan.nodes[1], at.site.lan.nodes[2]
+                assert two.payload
+                at.hub.set({"private": True})
+                with pytest.raises(NotFound):
+                    await at.get(1, None)
+                await trio.sleep(0.1)  # what was on its way
+                before = two.payload
+                del said[:]
+                assert one.transfers.is_running(await at.key(1))
+                assert await two.exchange.lookup("hf", "model", REPO, "main") == []
         assert two.payload == before
+        assert not any(isinstance(message, Have | Lease | Fetching | Claims) for message in said)
         assert await at.audience(1) == "members"
 
 
@@ -240,27 +256,36 @@ async def refused(at: PrivateLan, number: int) -> None:
 
 async def test_no_token_is_said_to_a_peer(tmp_path: Path, autojump_clock: MockClock) -> None:
     """All that is said between nodes, before it is encrypted, and all that lies on their disks."""
-    said: list[bytes] = []
-    sealing = Connection.seal
-
-    def overheard(
-        self: Connection, message: ControlMessage | BulkMessage, into: bytearray | None = None
-    ) -> Bytes:
-        said.append(repr(message).encode())
-        if isinstance(message, Data | ManifestPart):
-            said.append(bytes(message.payload))
-        return sealing(self, message, into)
-
-    with patch.object(Connection, "seal", overheard):
-        async with private_lan(tmp_path) as at:
+    said: list[ControlMessage | BulkMessage] = []
+    async with private_lan(tmp_path) as at:
+        with overheard(said):
             commit = await with_news(at)
             await at.get(2, revision=commit)
             for token in (None, WRONG):
                 with pytest.raises(NotAllowed):
                     await at.get(2, token, commit)
-    assert any(REPO.encode() in message for message in said), "names are said"
-    for data in (*said, *written_below(tmp_path)):
+    sent = [repr(message).encode() for message in said]
+    sent += [bytes(message.payload) for message in said if isinstance(message, Data | ManifestPart)]
+    assert any(REPO.encode() in message for message in sent), "names are said"
+    for data in (*sent, *written_below(tmp_path)):
         assert not leaks(data, TOKEN, WRONG)
+
+
+@contextmanager
+def overheard(said: list[ControlMessage | BulkMessage]) -> Iterator[None]:
+    """What nodes say to each other, as it is encrypted. Payloads are copied."""
+    sealing = Connection.seal
+
+    def noted(
+        self: Connection, message: ControlMessage | BulkMessage, into: bytearray | None = None
+    ) -> Bytes:
+        said.append(message)
+        if isinstance(message, Data | ManifestPart):
+            said[-1] = replace(message, payload=bytes(message.payload))
+        return sealing(self, message, into)
+
+    with patch.object(Connection, "seal", noted):
+        yield
 
 
 def written_below(folder: Path) -> list[bytes]:

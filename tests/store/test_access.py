@@ -253,6 +253,9 @@ async def test_a_members_word_opens_nothing_the_hubs_does(store: Store) -> None:
     await store.permit(MINE, "", SECRET)
     assert await withheld(store, SECRET, MINE), "the hub never gave it here"
     older = snapshot_of({"w": OTHER}, repo="org/secret", commit="0" * 40)
+    await store.remember(older, public=False, domain=EVIL)
+    await store.permit(YOURS, EVIL, older)
+    assert await withheld(store, SECRET, YOURS), "anybody may have an endpoint that calls it so"
     await store.remember(older, public=False)
     await store.permit(MINE, "", older)
     assert not await withheld(store, SECRET, MINE)
