@@ -170,7 +170,8 @@ def decode_snapshot(encoded: Bytes) -> Snapshot:
         raise BadManifest(f"a manifest is at most {MAX_MANIFEST} bytes")
     match codec.decode(encoded, max_items=8 * MAX_FILES):
         case [str(hub), str(repo_type), str(repo), str(commit), list(rows)] if repo_type in REPO_TYPES:
-            snapshot = Snapshot(hub, repo_type, repo, commit, tuple(_decode_file(row) for row in rows))  # type: ignore[arg-type]
+            files = tuple(_decode_file(row) for row in rows)
+            snapshot = Snapshot(hub, repo_type, repo, commit, files)  # type: ignore[arg-type]  # a REPO_TYPE
         case _:
             raise BadManifest("not a manifest")
     if snapshot.encoded != bytes(encoded):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from swarm.cli.asking import answer
 from swarm.cli.messages import tr
-from swarm.cli.output import print_json, print_table
+from swarm.cli.output import print_rows
 from swarm.config.units import show_size
 
 if TYPE_CHECKING:
@@ -21,13 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     rows = answer(options, _ask)
-    if options.json:
-        print_json(rows)
-    elif not rows:
-        print(tr("The store is empty."))
-    else:
-        header = [tr("hub"), tr("repository"), tr("revision"), tr("commit"), tr("size"), tr("held")]
-        print_table(header, [_row(row) for row in rows])
+    header = [tr("hub"), tr("repository"), tr("revision"), tr("commit"), tr("size"), tr("held")]
+    print_rows(rows, as_json=options.json, header=header, cells=_cells, none=tr("The store is empty."))
     return 0
 
 
@@ -35,7 +30,7 @@ async def _ask(session: Session) -> list[ModelRow]:
     return await session.api.models()
 
 
-def _row(row: ModelRow) -> list[str]:
+def _cells(row: ModelRow) -> list[str]:
     prefix = "" if row["repo_type"] == "model" else f"{row['repo_type']}s/"
     held = tr("all") if row["complete"] else f"{100 * row['held'] / max(1, row['bytes']):.1f} %"
     return [

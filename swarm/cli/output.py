@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def print_json(value: object) -> None:
@@ -16,6 +19,18 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
     for row in (header, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_rows(
+    rows: Sequence[T], *, as_json: bool, header: Sequence[str], cells: Callable[[T], Sequence[str]], none: str
+) -> None:
+    """What a command lists: as JSON, or a table with the `cells` of each row; `none` if there are no rows."""
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        print(none)
+    else:
+        print_table(header, [cells(row) for row in rows])
 
 
 def short_node(node: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from swarm.cli.asking import answer
 from swarm.cli.messages import tr
-from swarm.cli.output import print_json, print_table, short_node
+from swarm.cli.output import print_rows, short_node
 from swarm.config.units import show_size
 
 if TYPE_CHECKING:
@@ -27,13 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     rows = answer(options, _ask)
-    if options.json:
-        print_json(rows)
-    elif not rows:
-        print(tr("No peers."))
-    else:
-        header = [tr("node"), tr("address"), tr("via"), tr("sent"), tr("received"), tr("standing")]
-        print_table(header, [_row(row) for row in rows])
+    header = [tr("node"), tr("address"), tr("via"), tr("sent"), tr("received"), tr("standing")]
+    print_rows(rows, as_json=options.json, header=header, cells=_cells, none=tr("No peers."))
     return 0
 
 
@@ -45,7 +40,7 @@ async def _ask(session: Session) -> list[PeerRow]:
     return await session.api.peers()
 
 
-def _row(row: PeerRow) -> list[str]:
+def _cells(row: PeerRow) -> list[str]:
     return [
         short_node(row["node"]),
         row["address"],

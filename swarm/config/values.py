@@ -18,7 +18,10 @@ FALSE = frozenset({"", "0", "off", "no", "false"})
 
 @dataclass(frozen=True, slots=True)
 class HostPort:
-    """Where to listen. `host` empty means every address; port 0 means any free one."""
+    """Where to listen, as somebody wrote it. `host` empty: every address; port 0: any free one.
+
+    Where one can call a node is a `swarm.sources.address.Address`, which always has a host.
+    """
 
     host: str
     port: int

@@ -127,7 +127,7 @@ class Topic:
     async def hear(self, event: PeerMessage) -> None:
         """Pass a message on to the transfer, once it has caught up a little."""
         room = EVENTS_ROOM if weight(event.message) < LARGE_EVENT else LARGE_EVENTS_ROOM
-        while self._events.statistics().current_buffer_used >= room:  # noqa: ASYNC110
+        while self._events.statistics().current_buffer_used >= room:  # noqa: ASYNC110  # a channel has no such event
             await trio.sleep(EVENTS_POLL_SECONDS)
         match event.message:
             case Join():

@@ -4,11 +4,7 @@ Live candidates (nodes that want the snapshot and can reach an upstream) are ran
 the BLAKE3 of topic and node id, smallest first. When nobody holds the lease, the first in rank claims
 it, waits LEASE_CLAIM_SECONDS for a better claim, and holds it; each one behind it waits
 LEASE_TURN_SECONDS more. A node that has nobody to compete with holds it at once. Whoever sees a better
-ranked holder stops ordering, lets finish what is under way (it was announced), and gives up.
-
-A holder is live while its Lease messages come and while chunks that it announced turn up. The second is
-what can be seen; the count of bytes in the message is only told to people, for it could be made up.
-What a holder announced counts as under way only while it is live.
+ranked live holder (`rival`) stops ordering, lets finish what is under way (it was announced), and gives up.
 
 The origin fetches what it wants itself. A node that wants other files, and sees nothing of them announced
 for NEGLECT_SECONDS, does not wait for hours: it fetches them on an errand of its own, announced like
@@ -28,26 +24,13 @@ from blake3 import blake3
 
 from protocol.bits import minus
 from protocol.ids import NodeId, SnapshotKey
+from swarm.scheduler.rival import Rival, stall_seconds
 
 LEASE_CLAIM_SECONDS: Final = 0.2
 """From claim to first fetch: longer than a control message takes between two busy nodes."""
 
 LEASE_SAY_SECONDS: Final = 1.0
 """How often the holder says so."""
-
-LEASE_SILENT_SECONDS: Final = 4.0
-"""A holder not heard for so long is gone: three messages and a bit."""
-
-LEASE_LEFT_SECONDS: Final = 1.0
-"""How long a holder whose link broke keeps the lease: a link is made anew in less, and a second
-origin in between would fetch the same again."""
-
-LEASE_STALL_SECONDS: Final = 15.0
-"""A holder of whose announced chunks none turned up for so long (and the time the longest chunk takes at
-STALL_RATE) makes no progress."""
-
-STALL_RATE: Final = 64 * 1024
-"""Bytes per second below which an upstream counts as stalled."""
 
 LEASE_TURN_SECONDS: Final = 1.0
 """How long each one in rank waits for the one before it to claim: its settling may end a little later."""
@@ -120,26 +103,6 @@ FETCHING: Final = frozenset([State.HOLDING, State.ERRAND])
 """States in which this node may order from upstream."""
 
 
-@dataclass(slots=True)
-class Rival:
-    """What another node says about itself, and whether it showed that it can do it.
-
-    moved: a chunk that it announced turned up since it took the lease. failed: it gave up, and none had.
-    """
-
-    rank: bytes
-    candidate: bool = False
-    held: bool = False
-    heard_at: float = 0.0
-    moved_at: float = 0.0
-    moved: bool = False
-    rests_until: float = 0.0
-    failed: bool = False
-    announced: int = 0
-    announced_at: float = 0.0
-    left_at: float | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Situation:
     """What the lease must know of the transfer.
@@ -164,7 +127,7 @@ class Lease:
         self._rank = self._rank_of(me)
         self._rivals: dict[NodeId, Rival] = {}
         self._distant: dict[NodeId, Rival] = {}
-        self._stall = LEASE_STALL_SECONDS + longest_chunk / STALL_RATE
+        self._stall = stall_seconds(longest_chunk)
         self._settled_at = settled_at
         self._open_since: float | None = None
         self._neglected_since: float | None = None
@@ -175,16 +138,16 @@ class Lease:
     def _rank_of(self, node: NodeId) -> bytes:
         return blake3(self._topic + node).digest()
 
+    def _rival(self, node: NodeId) -> Rival:
+        """What is known of another node; nothing so far if it is new."""
+        return self._rivals.setdefault(node, Rival(self._rank_of(node), self._stall))
+
     # --- what is heard --------------------------------------------------------------------------
 
     def joined(self, peer: NodeId, candidate: bool) -> None:
         """A peer says whether it could be the origin."""
-        rival = self._rivals.setdefault(peer, Rival(self._rank_of(peer)))
         self._distant.pop(peer, None)
-        if candidate and not rival.candidate:
-            rival.failed = False
-        rival.candidate = candidate
-        rival.left_at = None
+        self._rival(peer).joined(candidate)
 
     def left(self, peer: NodeId, now: float) -> None:
         """The link with a peer is gone, or it takes part no more; a holder may be back at once."""
@@ -197,7 +160,7 @@ class Lease:
 
     def heard(self, peer: NodeId, held: bool, now: float) -> None:
         """A peer says that it holds the lease, or gives it up."""
-        rival = self._rivals.setdefault(peer, Rival(self._rank_of(peer)))
+        rival = self._rival(peer)
         if held and not rival.held:
             rival.moved_at = now
             rival.moved = False
@@ -210,9 +173,7 @@ class Lease:
 
     def announced(self, peer: NodeId, bits: int, now: float) -> None:
         """A peer is about to fetch these from upstream."""
-        rival = self._rivals.setdefault(peer, Rival(self._rank_of(peer)))
-        rival.announced |= bits
-        rival.announced_at = now
+        self._rival(peer).announces(bits, now)
 
     def heard_of(self, node: NodeId, held: bool, said_at: float, now: float) -> bool:
         """A peer says that another node said so at that time; whether it is news to be passed on."""
@@ -241,14 +202,12 @@ class Lease:
 
     def _keep_track(self, node: NodeId, now: float) -> bool:
         """Make room for what is heard of a node without a link; whether there is."""
-        over = [
-            n for n, r in self._distant.items() if not self.live(r, now) and now >= self._announced_until(r)
-        ]
+        over = [n for n, r in self._distant.items() if not self.live(r, now) and now >= r.announced_until]
         for gone in over:
             del self._distant[gone], self._rivals[gone]
         if len(self._distant) >= MAX_DISTANT:
             return False
-        self._rivals[node] = self._distant[node] = Rival(self._rank_of(node))
+        self._distant[node] = self._rival(node)
         return True
 
     def last_of(self, node: NodeId, now: float) -> tuple[float, int]:
@@ -260,42 +219,27 @@ class Lease:
         """A peer has these now; whoever announced them without a link got them first."""
         rival = self._rivals.get(peer)
         if rival is not None:
-            self._progress(rival, bits, now)
+            rival.arrived(bits, now)
         for distant in self._distant.values():
-            self._progress(distant, bits, now)
-
-    @staticmethod
-    def _progress(rival: Rival, bits: int, now: float) -> None:
-        if rival.announced & bits:
-            rival.announced = minus(rival.announced, bits)
-            rival.moved_at = rival.announced_at = now
-            rival.moved = True
-            rival.failed = False
+            distant.arrived(bits, now)
 
     # --- what follows ---------------------------------------------------------------------------
 
     def live(self, rival: Rival, now: float) -> bool:
         """Whether it holds the lease, is heard and makes progress."""
-        return rival.held and now < self._expires_at(rival)
-
-    def _expires_at(self, rival: Rival) -> float:
-        expires_at = min(rival.heard_at + LEASE_SILENT_SECONDS, rival.moved_at + self._stall)
-        return expires_at if rival.left_at is None else min(expires_at, rival.left_at + LEASE_LEFT_SECONDS)
+        return rival.is_live(now)
 
     def under_way(self, now: float) -> int:
         """What live holders, and others on errands, announced and have not got yet."""
         bits = 0
         for rival in self._rivals.values():
-            if rival.announced and now < self._announced_until(rival):
+            if rival.announced and now < rival.announced_until:
                 bits |= rival.announced
         return bits
 
-    def _announced_until(self, rival: Rival) -> float:
-        return self._expires_at(rival) if rival.held else rival.announced_at + self._stall
-
     def origin(self, now: float) -> NodeId | None:
         """The best ranked live holder other than this node."""
-        holders = [(r.rank, peer) for peer, r in self._rivals.items() if r.held and self.live(r, now)]
+        holders = [(r.rank, peer) for peer, r in self._rivals.items() if self.live(r, now)]
         return min(holders)[1] if holders else None
 
     def somebody_could(self, now: float, usable: bool) -> bool:
@@ -339,8 +283,8 @@ class Lease:
 
     def next_wake(self, now: float) -> float | None:
         """When something is to be noticed that no event tells."""
-        times = [self._expires_at(rival) for rival in self._rivals.values() if rival.held]
-        times += [self._announced_until(rival) for rival in self._rivals.values() if rival.announced]
+        times = [rival.expires_at for rival in self._rivals.values() if rival.held]
+        times += [rival.announced_until for rival in self._rivals.values() if rival.announced]
         if self.state is State.CLAIMING:
             times.append(self._entered_at + LEASE_CLAIM_SECONDS)
         elif self.state is State.RESTING:

@@ -5,6 +5,7 @@ moment and cannot have been lost with an unwritten page cache since. Otherwise (
 hardlink, deleted or truncated it, or the power went) the file is hashed again, and forgotten if it is
 not what its publisher calls it. Blocking; runs in worker threads.
 """
+# ruff: noqa: S608 - what is put into statements are question marks
 
 from __future__ import annotations
 
@@ -68,7 +69,7 @@ class CompleteBlobs:
         found: dict[Blob, Held] = {}
         for marks, portion in batches(wanted):
             rows = self._database.rows(
-                f"SELECT digest, size, stamp, boot, digests FROM blob WHERE digest IN ({marks})",  # noqa: S608
+                f"SELECT digest, size, stamp, boot, digests FROM blob WHERE digest IN ({marks})",
                 *portion,
             )
             for digest, size, stamp, boot, packed in rows:

@@ -164,12 +164,11 @@ def finished(process: subprocess.Popen[str]) -> Ran:
     return Ran(process.returncode, out, err)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
+def contents(folder: str | os.PathLike[str]) -> dict[str, bytes]:
     """Every file below a folder by its path in it, links followed."""
+    root = Path(folder)
     return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 
 import pytest
 import trio
@@ -12,7 +13,7 @@ from protocol.bits import everything
 from swarm.errors import UsageError
 from swarm.exchange import tcp
 from swarm.exchange.exchange import Exchange
-from swarm.exchange.interfaces import PeerGone
+from swarm.exchange.interfaces import Handler, PeerGone
 from swarm.exchange.tcp import TcpNetwork
 from swarm.sources.address import Address
 from swarm.workers import ThreadWorkers
@@ -37,6 +38,12 @@ def exchange(number: int, shelf: Shelf, *, port: int = 0, any_port: bool = True)
         hosts=["127.0.0.1"],
         any_port=any_port,
     )
+
+
+async def listening(nursery: trio.Nursery, network: TcpNetwork, handler: Handler) -> int:
+    """Listen on all hosts of the network; the port."""
+    port: int = await nursery.start(partial(network.listen, 0, None, handler))
+    return port
 
 
 async def test_a_snapshot_travels_over_tcp() -> None:
@@ -87,11 +94,7 @@ async def test_all_hosts_share_one_port() -> None:
     network = TcpNetwork(loopback)
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
-
-            async def listen(task_status: trio.TaskStatus[int]) -> None:
-                await network.listen(0, None, hang_up, task_status=task_status)
-
-            port = await nursery.start(listen)
+            port = await listening(nursery, network, hang_up)
             for host in loopback():
                 stream = await network.dial(Address(host, port))
                 assert await stream.receive_some(1) == b""
@@ -126,10 +129,7 @@ async def test_addresses_that_come_and_go_are_followed(monkeypatch: pytest.Monke
                 await stream.send_all(b"!")
                 await trio.sleep_forever()
 
-            async def listen(task_status: trio.TaskStatus[int]) -> None:
-                await network.listen(0, None, keep, task_status=task_status)
-
-            port = await nursery.start(listen)
+            port = await listening(nursery, network, keep)
             with pytest.raises(OSError, match="connect"):
                 await network.dial(Address("127.0.0.2", port))
             here.append("127.0.0.2")
@@ -173,11 +173,7 @@ async def test_a_stranger_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None
     network = TcpNetwork(loopback)
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
-
-            async def listen(task_status: trio.TaskStatus[int]) -> None:
-                await network.listen(0, None, nobody, task_status=task_status)
-
-            port = await nursery.start(listen)
+            port = await listening(nursery, network, nobody)
             async with await network.dial(Address("127.0.0.1", port)) as stream:
                 assert await stream.receive_some(1) == b""
             nursery.cancel_scope.cancel()

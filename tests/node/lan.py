@@ -328,6 +328,11 @@ class Lan:
         topic = self.content.key
         return min(self.nodes, key=lambda number: blake3(topic + self.nodes[number].id).digest())
 
+    def origin_first(self) -> list[int]:
+        """All nodes: who will be the origin, then the others by number."""
+        origin = self.first_in_rank()
+        return [origin, *sorted(set(self.nodes) - {origin})]
+
     async def get_all(self, *numbers: int) -> None:
         """Have these nodes, or all, get the whole content at the same moment."""
         async with trio.open_nursery() as nursery:

@@ -14,6 +14,7 @@ import trio
 
 from protocol.ids import NodeId, to_text
 from protocol.invitation import Grant, Token
+from protocol.limits import KIB
 from protocol.membership import DAY, Rights
 from protocol.revocation import Revocation
 from protocol.signing import Identity
@@ -22,11 +23,13 @@ from swarm.sites import administration
 from swarm.sites.folder import SiteFolder
 from swarm.sites.gate import SiteGate
 from swarm.workers import InlineWorkers
-from tests.exchange.nodes import PORT, identity
+from tests.exchange.nodes import PORT, Content, identity
 from tests.node.lan import Lan, Node
 
 EPOCH: Final = 1_800_000_000.0
 YEAR: Final = 365 * DAY
+
+CONTENT: Final = Content(600 * KIB, 1000)
 
 SOON: Final = 10.0
 """Seconds in which whatever a node notices by itself has had its effect."""

@@ -18,7 +18,7 @@ from protocol.messages import Data, Fetching, Have, HaveMap, Join, Lease, Reques
 from protocol.signing import attest
 from swarm.exchange.control import LINK_DEAD_SECONDS
 from swarm.exchange.interfaces import Handler
-from swarm.scheduler.lease import LEASE_STALL_SECONDS
+from swarm.scheduler.rival import LEASE_STALL_SECONDS
 from swarm.sources.address import Address
 from swarm.transfer.claims import MAX_ABSENT_WORDS
 from tests.exchange.memory import MemoryHost

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 import trio
 from trio.testing import MockClock
 
 from protocol.ids import short
-from protocol.limits import KIB
 from swarm.errors import NoSource, NotAllowed
-from tests.exchange.nodes import Content
-from tests.node.lan import Hub, lan
 from tests.node.site_lan import YEAR, SiteLan
-
-CONTENT = Content(600 * KIB)
-
-
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[SiteLan]:
-    """An empty LAN."""
-    async with lan(tmp_path / "stores", CONTENT, Hub(CONTENT)) as made:
-        yield SiteLan(made, tmp_path / "homes")
 
 
 async def test_a_token_is_for_so_many_nodes(site: SiteLan, autojump_clock: MockClock) -> None:

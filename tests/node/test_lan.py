@@ -169,7 +169,7 @@ async def test_slow_peers_hold_up_nobody_else(
 ) -> None:
     hub = Hub(content, rate=4 * MIB)
     async with lan(tmp_path, content, hub, nodes=5) as site:
-        for number in sorted(set(site.nodes) - {site.first_in_rank()})[:2]:
+        for number in site.origin_first()[1:3]:
             await site.restart(number, upload=256 * KIB)
         await site.get_all()
         assert await site.all_hold()
@@ -183,8 +183,7 @@ async def test_the_origin_is_killed_at_forty_percent(
 ) -> None:
     hub = Hub(content)
     async with lan(tmp_path, content, hub, nodes=5) as site:
-        origin = site.first_in_rank()
-        others = sorted(set(site.nodes) - {origin})
+        origin, *others = site.origin_first()
         doomed = site.nodes[origin]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(fails, doomed, content, Killed)
@@ -201,8 +200,7 @@ async def test_the_origin_loses_its_cable_at_forty_percent(
 ) -> None:
     hub = Hub(content)
     async with lan(tmp_path, content, hub, nodes=5) as site:
-        origin = site.first_in_rank()
-        others = sorted(set(site.nodes) - {origin})
+        origin, *others = site.origin_first()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(fails, site.nodes[origin], content, Killed)
             nursery.start_soon(site.get_all, *others)
@@ -228,8 +226,7 @@ async def test_the_hub_goes_away_once_one_node_has_all(
 async def test_everything_is_gone(tmp_path: Path, content: Content, autojump_clock: MockClock) -> None:
     hub = Hub(content)
     async with lan(tmp_path, content, hub, nodes=2) as site:
-        origin = site.first_in_rank()
-        (other,) = set(site.nodes) - {origin}
+        origin, other = site.origin_first()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(fails, site.nodes[origin], content, Killed)
             nursery.start_soon(fails, site.nodes[other], content, NoSource)
@@ -269,8 +266,7 @@ async def test_a_full_disk_of_the_origin_ends_its_get_alone(
 ) -> None:
     hub = Hub(content)
     async with lan(tmp_path, content, hub, nodes=3) as site:
-        origin = site.first_in_rank()
-        others = sorted(set(site.nodes) - {origin})
+        origin, *others = site.origin_first()
         with fills_up(site.nodes[origin].store, after=10):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(fails, site.nodes[origin], content, StoreError)
@@ -303,8 +299,7 @@ async def test_an_origin_deceived_by_its_mirror(
     hub = Hub(content, mirrors=[MIRROR, HUB])
     hub.wrong[MIRROR] = {7, 30}
     async with lan(tmp_path, content, hub, nodes=4) as site:
-        origin = site.nodes[site.first_in_rank()]
-        others = [node for node in site.nodes.values() if node is not origin]
+        origin, *others = (site.nodes[number] for number in site.origin_first())
         await site.get_all()
         assert await site.all_hold()
         assert await origin.blamed() == {Source("upstream", MIRROR)}

@@ -110,10 +110,14 @@ async def desk(
 DOWN = NoSource("the hub does not answer")
 
 
+async def ask(names: Names, hub: FakeHub | None, request: GetRequest) -> Named:
+    return await names.resolve(request, hub)  # type: ignore[arg-type]  # `resolve` is all that is asked
+
+
 async def resolve(
     at: Desk, hub: FakeHub | None, request: GetRequest = REQUEST
 ) -> tuple[Snapshot, str | None, str]:
-    named = await at.names.resolve(request, hub)  # type: ignore[arg-type]  # `resolve` is all that is asked
+    named = await ask(at.names, hub, request)
     return named.snapshot, named.ref, named.verified
 
 
@@ -235,7 +239,7 @@ BLOBS = A.layout.blobs
 
 
 async def named(names: Names, hub: FakeHub | None, request: GetRequest = BY_COMMIT) -> Named:
-    found = await names.resolve(request, hub)  # type: ignore[arg-type]  # `resolve` is all that is asked
+    found = await ask(names, hub, request)
     await names._access.check(found.snapshot, BLOBS, hub_answers=found.fresh)
     return found
 
@@ -355,13 +359,13 @@ async def test_what_an_endpoint_of_one_caller_says_is_not_told_to_others(
     forged = Snapshot(A.hub, A.repo_type, A.repo, A.commit, B.files)
     async with desk(tmp_path) as at:
         his = at.for_caller(None, own=False)
-        assert (await his.resolve(REQUEST, FakeHub(forged))).snapshot == forged  # type: ignore[arg-type]
+        assert (await ask(his, FakeHub(forged), REQUEST)).snapshot == forged
         assert (await his.resolve(REQUEST, None)).snapshot == forged
         for request in (REQUEST, BY_COMMIT):
             with pytest.raises(NoSource):
                 await at.names.resolve(request, None)
         assert await resolve(at, FakeHub(A), REQUEST) == (A, "main", "publisher")
-        assert (await his.resolve(REQUEST, FakeHub(forged))).snapshot == forged  # type: ignore[arg-type]
+        assert (await ask(his, FakeHub(forged), REQUEST)).snapshot == forged
         for request in (REQUEST, BY_COMMIT):
             assert (await at.names.resolve(request, None)).snapshot == A
 

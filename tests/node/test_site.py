@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import trio
@@ -15,19 +13,10 @@ from protocol.limits import KIB
 from protocol.membership import DAY, Rights
 from swarm.errors import NotAllowed, UsageError
 from swarm.sites import administration
-from tests.exchange.nodes import PORT, Content
-from tests.node.lan import Hub, lan
-from tests.node.site_lan import SOON, YEAR, SiteLan
+from tests.exchange.nodes import PORT
+from tests.node.site_lan import CONTENT, SOON, YEAR, SiteLan
 
-CONTENT = Content(600 * KIB, 1000)
 MEMBER = "member"
-
-
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[SiteLan]:
-    """An empty LAN in front of a hub."""
-    async with lan(tmp_path / "stores", CONTENT, Hub(CONTENT)) as made:
-        yield SiteLan(made, tmp_path / "homes")
 
 
 async def of_members(site: SiteLan, count: int) -> None:

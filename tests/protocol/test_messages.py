@@ -112,15 +112,15 @@ REFUSED: dict[str, Callable[[], Any]] = {
     "a number that is a truth value": lambda: Ping(True),
     "a negative number": lambda: Ping(-1),
     "a number of 65 bits": lambda: Ping(U64 + 1),
-    "a topic too short": lambda: Absent(TOPIC[:31]),  # type: ignore[arg-type]
-    "a topic that is text": lambda: Absent("x" * 32),  # type: ignore[arg-type]
-    "a flag that is a number": lambda: Join(TOPIC, 1, False, False),  # type: ignore[arg-type]
+    "a topic too short": lambda: Absent(TOPIC[:31]),  # type: ignore[arg-type]  # wrong on purpose
+    "a topic that is text": lambda: Absent("x" * 32),  # type: ignore[arg-type]  # wrong on purpose
+    "a flag that is a number": lambda: Join(TOPIC, 1, False, False),  # type: ignore[arg-type]  # wrong on purpose
     "ranges that touch": lambda: Have(TOPIC, ((0, 2), (2, 1))),
     "ranges that descend": lambda: Have(TOPIC, ((5, 1), (2, 1))),
     "an empty range": lambda: Have(TOPIC, ((5, 0),)),
     "a range beyond the last chunk": lambda: Have(TOPIC, ((MAX_CHUNKS - 1, 2),)),
-    "a range of three": lambda: Have(TOPIC, ((1, 2, 3),)),  # type: ignore[arg-type]
-    "ranges in a list": lambda: Have(TOPIC, [(1, 2)]),  # type: ignore[arg-type]
+    "a range of three": lambda: Have(TOPIC, ((1, 2, 3),)),  # type: ignore[arg-type]  # wrong on purpose
+    "ranges in a list": lambda: Have(TOPIC, [(1, 2)]),  # type: ignore[arg-type]  # wrong on purpose
     "too many ranges": lambda: Have(TOPIC, tuple((2 * i, 1) for i in range(limits.MAX_RANGES + 1))),
     "a map beyond the last chunk": lambda: HaveMap(TOPIC, MAX_CHUNKS - 1, b"\1\1"),
     "a map too long": lambda: HaveMap(TOPIC, 0, bytes(limits.MAX_MAP_BYTES + 1)),
@@ -157,7 +157,7 @@ REFUSED: dict[str, Callable[[], Any]] = {
     "an empty list of the revoked": lambda: Revoked(b""),
     "a list of the revoked too long": lambda: Revoked(bytes(limits.MAX_REVOCATION + 1)),
     "a proof too short": lambda: Redeem(bytes(32), bytes(63), ""),
-    "a topic in Found too short": lambda: Found(1, b"x", ""),  # type: ignore[arg-type]
+    "a topic in Found too short": lambda: Found(1, b"x", ""),  # type: ignore[arg-type]  # wrong on purpose
 }
 
 

@@ -20,7 +20,8 @@ def make_machine() -> Iterator[MakeMachine]:
         made: list[Machine] = []
 
         def make(endpoint: str = NOWHERE, **own: object) -> Machine:
-            made.append(Machine(Path(folder) / str(len(made)), endpoint, own))
+            extra = {name: str(value) for name, value in own.items()}
+            made.append(Machine(Path(folder) / str(len(made)), endpoint, extra))
             return made[-1]
 
         yield make

@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from swarm.cli.demo_repo import Repository
+from tests.command.machine import contents
 from tests.hub.faults import FaultyHub
 from tests.real.conftest import MakeMachine
-from tests.real.machine import Machine, bytes_by, content_gets, contents
+from tests.real.machine import Machine, bytes_by, content_gets
 from tests.software import CLIENTS, Client
 
 NAME = "org/model"
@@ -104,12 +105,12 @@ def test_a_cache_on_another_disk(machine: Machine, hub: FaultyHub, client: str) 
     if not memory.is_dir() or memory.stat().st_dev == machine.folder.stat().st_dev:
         pytest.skip("no /dev/shm, or it is where temporary files are, too")
     with TemporaryDirectory(dir=memory) as elsewhere:
-        other = replace(machine, own=machine.own | {"HF_HUB_CACHE": elsewhere})
+        other = replace(machine, extra=machine.extra | {"HF_HUB_CACHE": elsewhere})
         answer = other.get(NAME)
         assert answer["links"] == {"symlink": len(FILES)}
         in_order(other, client, answer["snapshot"])
         if client != "hf036":
-            Client(client).hf("cache", "verify", NAME, **other.environ)
+            Client(client).hf("cache", "verify", NAME, **other.environ())
         since = len(hub.requests)
         assert other.client(client, DOWNLOAD, NAME) == answer["snapshot"]
         assert content_gets(hub, since) == []

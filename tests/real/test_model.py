@@ -15,10 +15,11 @@ import pytest
 
 from swarm.cli.demo_repo import Repository
 from tests import software
+from tests.command.machine import contents
 from tests.hub.faults import FaultyHub
 from tests.hub.olah import Olah, mirrored, olah_cli
 from tests.real.conftest import MakeMachine
-from tests.real.machine import NOWHERE, Machine, bytes_by, content_gets, contents
+from tests.real.machine import NOWHERE, Machine, bytes_by, content_gets
 
 NAME = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -64,7 +65,7 @@ def test_clients_find_it_without_a_network(fetched: Fetched, client: str) -> Non
 @pytest.mark.parametrize("client", ["hf1", "hf2"])
 def test_hf_cache_verify(fetched: Fetched, client: str) -> None:
     """The client's own check of its cache against the digests that the hub names."""
-    said = software.Client(client).hf("cache", "verify", NAME, **fetched.machine.environ)
+    said = software.Client(client).hf("cache", "verify", NAME, **fetched.machine.environ())
     assert f"Verified {len(software.model())} file(s)" in said
 
 
@@ -184,5 +185,5 @@ def check_room(fetched: Fetched) -> None:
     shown = {path.stat().st_ino for path in fetched.folder.rglob("*") if path.is_file()}
     assert shown == stored
     du = [software.tool("du"), "--summarize", "--total", "--block-size=1", machine.home, machine.cache]
-    total = software.finished(du, machine.environ).stdout.splitlines()[-1]
+    total = software.finished(du, machine.environ()).stdout.splitlines()[-1]
     assert int(total.split()[0]) < fetched.answer["bytes"] + ROOM

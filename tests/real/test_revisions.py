@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from swarm.cli.demo_repo import Repository
+from tests.command.machine import contents
 from tests.hub.faults import Faults, FaultyHub
 from tests.real.conftest import MakeMachine
-from tests.real.machine import Machine, bytes_by, content_gets, contents
+from tests.real.machine import Machine, bytes_by, content_gets
 from tests.software import CLIENTS
 
 NAME = "org/model"

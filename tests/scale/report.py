@@ -57,7 +57,8 @@ def look(report: Report, swarm: Swarm) -> None:
     total = swarm.layout.total
     held = [node.have.bit_count() / total for node in swarm.takers if node.alive]
     row = (swarm.clock.now - swarm.began_at, sum(held) / len(held), min(held), _source_sent(swarm))
-    report.rows.append(tuple(round(value, 4) for value in row))  # type: ignore[arg-type]
+    at, mean, least, sent = (round(value, 4) for value in row)
+    report.rows.append((at, mean, least, sent))
 
 
 def ended(report: Report, swarm: Swarm) -> None:

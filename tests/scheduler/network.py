@@ -21,6 +21,7 @@ from itertools import count
 from typing import NamedTuple
 
 from protocol.limits import KIB
+from protocol.manifest import Layout
 
 PIECE = 64 * KIB
 """Bytes sent at a time by one flow before the next flow's turn, unless the flow has another share."""
@@ -195,6 +196,16 @@ class Flow:
     def send(self, order: int, chunk: int, length: int) -> None:
         self.queue.append([order, chunk, length])
         self._prepare()
+
+    def withdraw(self, order: int, bits: int, lengths: Layout) -> None:
+        """Send no more of these chunks of an order, but for one that is under way."""
+        self.queue = deque(
+            item
+            for place, item in enumerate(self.queue)
+            if item[0] != order
+            or not bits >> item[1] & 1
+            or (place == 0 and item[2] < lengths.length(item[1]))
+        )
 
     def _prepare(self) -> None:
         """Let the processor put the next piece into the buffer, while there is room."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from protocol.bits import from_members, members, minus, single
 from protocol.ids import NodeId, SnapshotKey
@@ -65,9 +66,9 @@ class World(Clock):
         self.messages = 0
         self.steady: Node | None = None
 
-    def add(self, number: int, **options: object) -> Node:
+    def add(self, number: int, **options: Any) -> Node:
         """A node; it does nothing until `start`."""
-        node = Node(self, NodeId(bytes([number % 251 * 97 % 256]) + number.to_bytes(31, "big")), **options)  # type: ignore[arg-type]
+        node = Node(self, NodeId(bytes([number % 251 * 97 % 256]) + number.to_bytes(31, "big")), **options)
         self.nodes[node.id] = node
         return node
 
@@ -143,7 +144,7 @@ class Node:
         for other in list(self.world.nodes.values()):
             if other is not self and other.alive:
                 delay = join_delay() if join_delay is not None else self.world.latency
-                self.world.after(delay, lambda other=other: self.link(other))  # type: ignore[misc]
+                self.world.after(delay, partial(self.link, other))
 
     def link(self, other: Node) -> None:
         if not (self.alive and other.alive) or other.id in self.links:
@@ -335,19 +336,11 @@ class Node:
         if flow is None:
             return
 
-        def dequeue() -> None:
-            flow.queue = deque(
-                item
-                for place, item in enumerate(flow.queue)
-                if item[0] != order
-                or not bits >> item[1] & 1
-                or (place == 0 and item[2] < self.world.lengths.length(item[1]))
-            )
-
+        withdraw = partial(flow.withdraw, order, bits, self.world.lengths)
         if source == UPSTREAM:
-            self.world.after(self.world.hub.latency, dequeue)
+            self.world.after(self.world.hub.latency, withdraw)
         else:
-            self.send(self.world.nodes[source], dequeue)
+            self.send(self.world.nodes[source], withdraw)
 
     def ask(self, peer: Node, bits: int) -> None:
         def answer() -> None:

@@ -7,14 +7,9 @@ from blake3 import blake3
 from protocol.ids import NodeId
 from swarm.scheduler.events import PassFetching, PassLease, PeerFetching, PeerLease
 from swarm.scheduler.hearsay import Hearsay
-from swarm.scheduler.lease import (
-    LEASE_SAY_SECONDS,
-    LEASE_SILENT_SECONDS,
-    LEASE_STALL_SECONDS,
-    MAX_DISTANT,
-    Lease,
-)
+from swarm.scheduler.lease import LEASE_SAY_SECONDS, MAX_DISTANT, Lease
 from swarm.scheduler.peers import Peers
+from swarm.scheduler.rival import LEASE_SILENT_SECONDS, LEASE_STALL_SECONDS
 from tests.scheduler.simulator import TOPIC
 
 FIRST, SECOND, ME, A, B = sorted(

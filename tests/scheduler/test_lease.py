@@ -8,19 +8,16 @@ from blake3 import blake3
 from protocol.ids import NodeId
 from swarm.scheduler.lease import (
     LEASE_CLAIM_SECONDS,
-    LEASE_LEFT_SECONDS,
     LEASE_REST_SECONDS,
-    LEASE_SILENT_SECONDS,
-    LEASE_STALL_SECONDS,
     LEASE_TURN_SECONDS,
     NEGLECT_SECONDS,
     NEXT,
-    STALL_RATE,
     Lease,
     Notice,
     Situation,
     State,
 )
+from swarm.scheduler.rival import LEASE_LEFT_SECONDS, LEASE_SILENT_SECONDS, LEASE_STALL_SECONDS, STALL_RATE
 from tests.scheduler.simulator import TOPIC
 
 SETTLED = 0.5

@@ -101,6 +101,12 @@ def seed_of(world: World) -> Node:
     return next(node for node in world.nodes.values() if not node.wanted)
 
 
+def origin_at(world: World, share: float) -> Node:
+    """Who is the origin once so much of everything has arrived."""
+    world.run(lambda: progress(world) >= share)
+    return next(node for node in world.nodes.values() if node.scheduler.is_origin)
+
+
 def test_two_nodes_are_not_delayed() -> None:
     world = World(layout(SIZE), upstream_rate=UPSTREAM)
     world.add(1, up=LAN, have=everything(world.lengths.total), wanted=0).start()
@@ -118,8 +124,7 @@ def test_a_node_alone_goes_upstream_when_settled() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_origin_crashes_at_forty_percent(seed: int) -> None:
     world = cold_start(seed)
-    world.run(lambda: progress(world) >= 0.4)
-    origin = next(node for node in world.nodes.values() if node.scheduler.is_origin)
+    origin = origin_at(world, 0.4)
     origin.kill()
     last = world.run_to_end()
     assert world.upstream_bytes <= 1.05 * SIZE
@@ -130,8 +135,7 @@ def test_origin_crashes_at_forty_percent(seed: int) -> None:
 def test_origin_goes_silent(seed: int) -> None:
     """No link breaks: the others notice by themselves."""
     world = cold_start(seed)
-    world.run(lambda: progress(world) >= 0.4)
-    origin = next(node for node in world.nodes.values() if node.scheduler.is_origin)
+    origin = origin_at(world, 0.4)
     origin.silence()
     origin.wanted = 0
     origin.upstream_dead = True
@@ -142,8 +146,7 @@ def test_origin_goes_silent(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_origins_upstream_breaks(seed: int) -> None:
     world = cold_start(seed)
-    world.run(lambda: progress(world) >= 0.4)
-    origin = next(node for node in world.nodes.values() if node.scheduler.is_origin)
+    origin = origin_at(world, 0.4)
     origin.break_upstream()
     last = world.run_to_end()
     assert last <= 1.2 * BOUND

@@ -1,3 +1,5 @@
+"""Bytes a second that tasks share, at exact virtual times."""
+
 from __future__ import annotations
 
 import pytest

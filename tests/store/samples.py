@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Literal
 
@@ -11,6 +12,7 @@ from protocol.chunks import Chunk
 from protocol.ids import NodeId
 from protocol.manifest import Algorithm, Blob, File, Snapshot
 from swarm.sources.interface import Source
+from swarm.store import Store
 
 HUB = Source("upstream", "https://hub.example")
 PEER = Source("peer", "peerone")
@@ -59,3 +61,19 @@ def snapshot_of(
 ) -> Snapshot:
     entries = tuple(File(path, content.blob) for path, content in files.items())
     return Snapshot("hf", repo_type, repo, commit, entries)
+
+
+BIG = sample(900_000)
+"""Four chunks, the last one shorter."""
+SMALL = sample(1000, seed=1, algorithm="git-sha1")
+EMPTY = named(b"", "git-sha1")
+
+
+async def fill(store: Store, content: Sample, source: Source = HUB) -> None:
+    for index in content.indexes:
+        await store.put(content.blob, index, content.chunk(index), source, None)
+
+
+async def complete(store: Store, content: Sample) -> Path:
+    await fill(store, content)
+    return await store.commit(content.blob)

@@ -12,9 +12,7 @@ import pytest
 
 from swarm.errors import StoreError
 from swarm.store import Store, WholeBlob
-from tests.store.samples import HUB, PEER, VOUCHER, sample
-
-BIG = sample(900_000)
+from tests.store.samples import BIG, HUB, PEER, VOUCHER, sample
 
 
 class Calls:

@@ -1,3 +1,5 @@
+"""Open files: kept while they may be used again, closed when nobody uses them."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""What the system and sqlite say, as errors that tell people what to do."""
+
 from __future__ import annotations
 
 import errno

@@ -1,3 +1,5 @@
+"""The journal of a partial blob: what is read back of it, whole, torn or damaged."""
+
 from __future__ import annotations
 
 from hypothesis import given

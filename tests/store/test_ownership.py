@@ -1,3 +1,5 @@
+"""One process owns a store: on this machine, on another, and after any end of it."""
+
 from __future__ import annotations
 
 import errno

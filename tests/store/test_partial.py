@@ -1,3 +1,5 @@
+"""A blob that is still arriving, when its disk is full, its journal torn, or chunks are replaced."""
+
 from __future__ import annotations
 
 import errno
@@ -12,9 +14,7 @@ from swarm.store.direct import Direct
 from swarm.store.layout import StoreLayout
 from swarm.store.partial import Partial
 from swarm.store.recent import Recent
-from tests.store.samples import HUB, PEER, VOUCHER, sample
-
-BIG = sample(900_000)
+from tests.store.samples import BIG, HUB, PEER, VOUCHER
 
 
 @pytest.fixture

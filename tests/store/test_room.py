@@ -1,3 +1,5 @@
+"""Room that is left on a disk, and how often the file system is asked for it."""
+
 from __future__ import annotations
 
 import os

@@ -9,7 +9,7 @@ import pytest
 from protocol.chunks import chunk_length
 from swarm.transfer.examiner import CHECKS
 from tests.lan.fixtures import MakeLan
-from tests.system.site import MB, Site, bytes_from, wait_until
+from tests.system.site import MB, Get, Member, Site, bytes_from, wait_until
 
 CHUNK = chunk_length(32 * MB)
 
@@ -65,13 +65,7 @@ def test_a_receiver_is_cut_off_for_a_while(make_lan: MakeLan, silently: bool) ->
     site.until_sent(0.4)
     origin = site.origin()
     receiver = next(member for member in site.members if member is not origin)
-    receiver.host.cut(silently=silently)
-    cut_off = gets.pop(receiver)
-    for get in gets.values():
-        site.check(get.result())
-    assert cut_off.running
-    receiver.host.mend()
-    site.check(cut_off.result())
+    cut_off(site, gets, receiver, silently=silently)
 
 
 def test_the_origin_is_cut_off_silently(make_lan: MakeLan) -> None:
@@ -81,13 +75,18 @@ def test_the_origin_is_cut_off_silently(make_lan: MakeLan) -> None:
     site.meet()
     gets = {member: member.get() for member in site.members}
     site.until_sent(0.4)
-    origin = site.origin()
-    origin.host.cut(silently=True)
-    cut_off = gets.pop(origin)
+    cut_off(site, gets, site.origin(), silently=True)
+
+
+def cut_off(site: Site, gets: dict[Member, Get], victim: Member, *, silently: bool) -> None:
+    """Cut a member off until the others are done; it then goes on where it was."""
+    victim.host.cut(silently=silently)
+    waiting = gets.pop(victim)
     for get in gets.values():
         site.check(get.result())
-    origin.host.mend()
-    site.check(cut_off.result())
+    assert waiting.running
+    victim.host.mend()
+    site.check(waiting.result())
 
 
 def test_a_liar_is_named_and_worked_round(make_lan: MakeLan) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import trio
+
 from protocol.manifest import Blob, Snapshot
 from swarm.cli.demo_repo import Repository
 from swarm.upstreams.huggingface import HuggingFace
@@ -26,6 +28,12 @@ async def fetched(hub: HuggingFace, chunks: Sequence[int] | None = None) -> tupl
     collector = Collector()
     await UpstreamPool(hub, snapshot).fetch(everything(snapshot) if chunks is None else chunks, collector)
     return snapshot, collector
+
+
+def four_orders(nursery: trio.Nursery, upstream: UpstreamPool, got: Collector) -> None:
+    """Fetch the forty chunks of a big file in four orders, side by side."""
+    for first in range(0, 40, 10):
+        nursery.start_soon(upstream.fetch, range(first, first + 10), got)
 
 
 def blob_of(snapshot: Snapshot, path: str) -> Blob:

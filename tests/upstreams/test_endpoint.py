@@ -1,3 +1,5 @@
+"""Base URLs, and which credential is shown to which."""
+
 from __future__ import annotations
 
 import pytest

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -16,14 +18,14 @@ from tests.hub.transport import site, url
 from tests.upstreams.hubs import CANARY, FILES, REPO, Hubs, repository
 
 
-def one(**faults: object) -> Hubs:
+def one(**faults: Any) -> Hubs:
     """A single hub with these faults."""
-    return Hubs(hub=site("hub", repository(), faults=Faults(**faults)))  # type: ignore[arg-type]
+    return Hubs(hub=site("hub", repository(), faults=Faults(**faults)))
 
 
-def with_token(**faults: object) -> Hubs:
+def with_token(**faults: Any) -> Hubs:
     """The same; the client has a token, and so has the hub."""
-    return Hubs(CANARY, hub=site("hub", repository(), faults=Faults(token=CANARY, **faults)))  # type: ignore[arg-type]
+    return Hubs(CANARY, hub=site("hub", repository(), faults=Faults(token=CANARY, **faults)))
 
 
 async def test_a_branch_resolves_to_commit_sizes_and_digests() -> None:

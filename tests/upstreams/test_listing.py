@@ -1,3 +1,5 @@
+"""What the API of a hub says of a repository, in the forms there are, or in none."""
+
 from __future__ import annotations
 
 import httpx

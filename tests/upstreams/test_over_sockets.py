@@ -52,33 +52,25 @@ async def test_the_token_does_not_reach_the_other_port(cdn_host: str) -> None:
 
 
 @pytest.mark.parametrize("fault", [{}, {"ignore_range": True}, {"olah": True}, {"range_as_200": True}])
-async def test_everything_arrives(fault: dict[str, bool]) -> None:
-    with FaultyHub(repositories=[repository()], faults=Faults(**fault)) as running:  # type: ignore[arg-type]
+async def test_everything_arrives(fault: dict[str, Any]) -> None:
+    with FaultyHub(repositories=[repository()], faults=Faults(**fault)) as running:
         async with open_client() as client:
             await fetch(HuggingFace(client, [Endpoint(running.url)]))
 
 
-async def test_a_hub_that_cuts_connections() -> None:
-    source = Repository(REPO, {"big.bin": seeded(8 * CHUNK)})
-    with (
-        FaultyHub(repositories=[source], faults=Faults(cut_after=5 * CHUNK + 1)) as cutting,
-        FaultyHub(repositories=[source]) as whole,
-    ):
-        async with open_client() as client:
-            got = await fetch(HuggingFace(client, [Endpoint(cutting.url), Endpoint(whole.url)]))
-    assert got.sources == [cutting.url] * 5 + [whole.url] * 3
-
-
-async def test_a_hub_that_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [{"cut_after": 5 * CHUNK + 1}, {"stall_after": 5 * CHUNK + 1}])
+async def test_a_hub_that_cuts_connections_or_stalls(
+    fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(http, "STALL_SECONDS", 0.2)
     source = Repository(REPO, {"big.bin": seeded(8 * CHUNK)})
     with (
-        FaultyHub(repositories=[source], faults=Faults(stall_after=5 * CHUNK + 1)) as stalling,
+        FaultyHub(repositories=[source], faults=Faults(**fault)) as failing,
         FaultyHub(repositories=[source]) as whole,
     ):
         async with open_client() as client:
-            got = await fetch(HuggingFace(client, [Endpoint(stalling.url), Endpoint(whole.url)]))
-    assert got.sources == [stalling.url] * 5 + [whole.url] * 3
+            got = await fetch(HuggingFace(client, [Endpoint(failing.url), Endpoint(whole.url)]))
+    assert got.sources == [failing.url] * 5 + [whole.url] * 3
 
 
 async def test_an_order_that_is_cancelled_leaves_nothing_behind() -> None:

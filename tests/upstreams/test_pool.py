@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -15,7 +17,7 @@ from swarm.upstreams.pool import UpstreamPool
 from tests.hub.faults import Faults
 from tests.hub.transport import site, url
 from tests.upstreams.hubs import CANARY, CHUNK, REPO, Collector, Hubs, repository, seeded
-from tests.upstreams.orders import big, blob_of, everything, fetched, shown
+from tests.upstreams.orders import big, blob_of, everything, fetched, four_orders, shown
 
 WEIGHTS = "weights/model.safetensors"
 
@@ -166,7 +168,8 @@ async def test_an_order_for_nothing() -> None:
 
 @pytest.mark.parametrize("fault", ["private", "gated"])
 async def test_the_token_goes_to_the_hub_and_not_to_the_store(fault: str) -> None:
-    hubs = Hubs(CANARY, hub=site("hub", repository(), faults=Faults(token=CANARY, **{fault: True})))  # type: ignore[arg-type]
+    faults = Faults(token=CANARY, private=fault == "private", gated=fault == "gated")
+    hubs = Hubs(CANARY, hub=site("hub", repository(), faults=faults))
     async with hubs as hub:
         snapshot, got = await fetched(hub)
     got.check(snapshot)
@@ -262,15 +265,14 @@ async def test_a_hub_that_comes_back_is_noticed(autojump_clock: MockClock) -> No
 
 
 @pytest.mark.parametrize("fault", [{"ignore_range": True}, {"olah": True}])
-async def test_a_hub_that_ignores_ranges_sends_each_file_once(fault: dict[str, bool]) -> None:
-    one = site("hub", big(), faults=Faults(**fault))  # type: ignore[arg-type]
+async def test_a_hub_that_ignores_ranges_sends_each_file_once(fault: dict[str, Any]) -> None:
+    one = site("hub", big(), faults=Faults(**fault))
     async with Hubs(hub=one) as hub:
         snapshot = (await hub.resolve(REPO)).snapshot
         upstream = UpstreamPool(hub, snapshot)
         got = Collector()
         async with trio.open_nursery() as nursery:
-            for first in range(0, 40, 10):
-                nursery.start_soon(upstream.fetch, range(first, first + 10), got)
+            four_orders(nursery, upstream, got)
         got.check(snapshot)
         assert one.sent.total() == 40 * CHUNK
         await upstream.aclose()
@@ -286,8 +288,7 @@ async def test_runs_wait_for_a_slow_first_answer_and_then_go_on_side_by_side(
         upstream = UpstreamPool(hub, snapshot)
         got = Collector()
         async with trio.open_nursery() as nursery:
-            for first in range(0, 40, 10):
-                nursery.start_soon(upstream.fetch, range(first, first + 10), got)
+            four_orders(nursery, upstream, got)
             await trio.sleep(2 * one.faults.delay - 0.5)
             one.faults.delay = 0
     got.check(snapshot)
@@ -330,8 +331,7 @@ async def test_a_shared_body_that_ends_early_is_opened_again(autojump_clock: Moc
         upstream = UpstreamPool(hub, snapshot)
         got = Collector()
         async with trio.open_nursery() as nursery:
-            for first in range(0, 40, 10):
-                nursery.start_soon(upstream.fetch, range(first, first + 10), got)
+            four_orders(nursery, upstream, got)
             await trio.sleep(0.5)
             one.faults.cut_after = -1
         await upstream.aclose()

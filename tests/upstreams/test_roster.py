@@ -1,3 +1,5 @@
+"""Which endpoint is asked next, by what each did so far."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Orders as ranges, and blocks of any size as chunks."""
+
 from __future__ import annotations
 
 import random

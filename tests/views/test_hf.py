@@ -1,3 +1,5 @@
+"""The cache of huggingface_hub: a snapshot laid out as its own client does."""
+
 from __future__ import annotations
 
 import errno

@@ -1,3 +1,5 @@
+"""By which means content gets from the store into a view, on file systems that allow some of them."""
+
 from __future__ import annotations
 
 import errno

@@ -1,3 +1,5 @@
+"""Where the clients look for their cache."""
+
 from __future__ import annotations
 
 from pathlib import Path

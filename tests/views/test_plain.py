@@ -1,3 +1,5 @@
+"""A folder of the user with the files of a snapshot; what else is in it stays."""
+
 from __future__ import annotations
 
 from pathlib import Path
