@@ -23,12 +23,11 @@ from protocol.ids import NodeId, SnapshotKey, private_topic, short
 from protocol.manifest import BadManifest, Snapshot, decode_snapshot
 from swarm.errors import NoSource, NotAllowed, NotFound
 from swarm.exchange.exchange import Exchange
-from swarm.node.access import Access
+from swarm.node.access import CLOSED, Access
 from swarm.sources import SourceFailed
 from swarm.store import Store
 from swarm.transfer.requests import GetRequest, Verified
 from swarm.upstreams.huggingface import HuggingFace, Resolved
-from swarm.upstreams.trouble import Gated, NoSuchRepo
 
 FULL_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
@@ -101,8 +100,8 @@ class Names:
             except NoSource as error:
                 failure = error
             except (NotAllowed, NotFound) as error:
-                closed = self.closing = isinstance(error, Gated | NoSuchRepo)
-                await self._access.refused(request, closed=closed)
+                self.closing = isinstance(error, CLOSED)
+                await self._access.refused(request, error)
                 raise
         if known := await self._remembered(request, revision):
             self._tell(

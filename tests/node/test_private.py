@@ -32,6 +32,7 @@ from tests.hub.faults import Faults
 from tests.leaks import leaks
 from tests.node.private_lan import CONFIG, REPO, TOKEN, WEIGHTS, PrivateLan, private_lan
 from tests.node.site_lan import SOON
+from tests.upstreams.hubs import CHUNK, seeded
 
 SIZE = len(WEIGHTS) + len(CONFIG)
 
@@ -244,6 +245,47 @@ async def test_a_transfer_leaves_what_turns_out_to_be_private(
         assert two.payload == before
         assert not any(isinstance(message, Have | Lease | Fetching | Claims) for message in said)
         assert await at.audience(1) == "members"
+
+
+@pytest.mark.parametrize("token", [TOKEN, None])
+async def test_a_hub_that_closes_a_model_while_it_is_fetched(
+    tmp_path: Path, autojump_clock: MockClock, token: str | None
+) -> None:
+    """Nobody asks what it is: that the next file is refused, or given for the token alone, tells."""
+    async with private_lan(tmp_path, Faults(token=TOKEN, rate=20 * KIB)) as at:
+        at.repository.commit(
+            {f"weights-{number}.safetensors": seeded(2 * CHUNK, number) for number in range(40)}
+        )
+        await at.start(1)
+        await at.start(9)
+        await trio.sleep(SOON)
+        asked = ("hf", "model", REPO, "main")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fetched if token else lost, at, token)
+            await trio.sleep(10)
+            stranger = at.site.lan.nodes[9].exchange
+            assert await stranger.lookup(*asked)
+            at.hub.set({"gated": True})
+            await trio.sleep(40)
+            assert at.site.lan.nodes[1].transfers.is_running(await at.key(1)) == bool(token)
+            assert await stranger.lookup(*asked) == []
+            with pytest.raises(SourceFailed):
+                await stranger.manifest(at.site.me(1).node_id, await at.key(1))
+        (summary,) = await at.site.lan.nodes[1].store.snapshots()
+        assert (summary.public, summary.private) == (False, bool(token))
+        if token:
+            at.cut_off(1)
+            with pytest.raises(NotAllowed):
+                await at.result(1, None)
+
+
+async def fetched(at: PrivateLan, token: str | None) -> None:
+    await at.result(1, token)
+
+
+async def lost(at: PrivateLan, token: str | None) -> None:
+    with pytest.raises(NoSource):
+        await at.result(1, token)
 
 
 async def refused(at: PrivateLan, number: int) -> None:
