@@ -114,7 +114,7 @@ class Catalog:
         return self._find((hub, repo_type, repo, revision), f"domain IN ({marks})", domains)
 
     def find_offered(
-        self, hub: str, repo_type: str, repo: str, revision: str, *, members: bool = False
+        self, hub: str, repo_type: str, repo: str, revision: str, members: bool
     ) -> Stored | None:
         """The same among those that strangers, or members of the site, may have."""
         condition = f"({access.OFFERED} OR {access.SHARED})" if members else access.OFFERED

@@ -225,8 +225,7 @@ class Store:
         self, hub: str, repo_type: str, repo: str, revision: str, *, members: bool = False
     ) -> Stored | None:
         """As `find`, among what strangers may have, or members too."""
-        find = partial(self._catalog.find_offered, members=members)
-        return await self._call(find, hub, repo_type, repo, revision)
+        return await self._call(self._catalog.find_offered, hub, repo_type, repo, revision, members)
 
     async def snapshots(self) -> list[Summary]:
         """All snapshots, the one last remembered first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -299,3 +299,30 @@ async def test_what_becomes_public_goes_on_among_members(tmp_path: Path, autojum
             assert (await had(at, KEY), await had(at, TOPIC)) == (set(), {"member"})
         await trio.sleep(1)
         assert await had(at, KEY) == {"member", "open", "refused"}
+
+
+@pytest.mark.parametrize("runs", [True, False])
+async def test_a_stranger_waits_no_longer_for_what_is_private_than_for_what_is_unknown(
+    tmp_path: Path, autojump_clock: MockClock, runs: bool
+) -> None:
+    """The store is asked the same, as often, whatever the answer."""
+    async with house(tmp_path, share_private=True) as at:
+        await at.store.remember(SNAPSHOT, public=False, revisions=["main"])
+        async with at.transfers.use(SNAPSHOT, None) if runs else nullcontext():
+            asked: list[list[str]] = []
+            run = at.workers.run
+
+            async def noted(function: Any, *arguments: Any) -> Any:
+                asked[-1].append(function.args[0].__qualname__)
+                return await run(function, *arguments)
+
+            with patch.object(at.workers, "run", noted):
+                for topic in (Content(9, seed=2).key, KEY, TOPIC):
+                    asked.append([])
+                    assert await at.transfers.open(topic, "open") is None
+                assert asked == [["Catalog.offered"]] * 3
+                del asked[:]
+                for repo in ("org/unknown", "org/model"):
+                    asked.append([])
+                    assert await at.transfers.lookup("hf", "model", repo, "main", "open") is None
+                assert asked[0] == asked[1] != []
