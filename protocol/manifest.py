@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -254,8 +255,21 @@ _ROOT: Final = 0
 _FILE: Final = -1
 
 
+def _folded(name: str) -> str:
+    """The same for names that some file system takes for one: those equal but for case, or for how letters
+    are composed: canonical caseless matching (Unicode 3.13, D145), but for its last step, which does nothing.
+    """
+    return unicodedata.normalize("NFD", name).casefold()
+
+
+def _spelt(one: str, other: str) -> str:
+    """Both, so that a reader sees the difference: escaped where they look the same."""
+    same = one != other and unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
+    return f"{one!a} and {other!a}" if same else f"{one!r} and {other!r}"
+
+
 def check_paths(paths: Iterable[str]) -> None:
-    """`check_path` for each, and no two that clash, as a file and a folder or but for their case.
+    """`check_path` for each, and no two that clash: as a file and a folder, or as equal once `_folded`.
 
     Takes memory and time in proportion to the length of all paths together, however deep they are.
     """
@@ -265,16 +279,16 @@ def check_paths(paths: Iterable[str]) -> None:
         *folders, name = path.split("/")
         place = _ROOT
         for folder in folders:
-            spelt, place = entries.setdefault((place, folder.casefold()), (folder, len(entries) + 1))
+            spelt, place = entries.setdefault((place, _folded(folder)), (folder, len(entries) + 1))
             if place == _FILE:
                 raise BadManifest(f"{spelt!r} is both a file and a folder on the way to {path!r}")
             if spelt != folder:
-                raise BadManifest(f"the folders {spelt!r} and {folder!r} clash on the way to {path!r}")
-        key = (place, name.casefold())
+                raise BadManifest(f"the folders {_spelt(spelt, folder)} clash on the way to {path!r}")
+        key = (place, _folded(name))
         if key in entries:
             other, kind = entries[key]
             raise BadManifest(
-                f"the paths {other!r} and {path!r} clash"
+                f"the paths {_spelt(other, path)} clash"
                 if kind == _FILE
                 else f"{path!r} is both a file and a folder"
             )

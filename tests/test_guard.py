@@ -12,6 +12,9 @@ from swarm.errors import UsageError
 from swarm.guard import Denied, Guard, Head, check_listening
 
 TOKEN = "right"
+OURS = "http://127.0.0.1:7678"
+FOLLOWED = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+"""What a browser says of a link that somebody followed from another site."""
 GUARD = Guard(TOKEN, names=["models.corp"], reads=[("POST", re.compile(r"/lfs/.+/info/lfs/objects/batch"))])
 
 
@@ -31,6 +34,9 @@ def get(host: str = "127.0.0.1:7678", target: str = "/hf/api/models/a", **header
         "127.0.0.1:7678",
         "127.0.0.1",
         "[::1]:7678",
+        "[::1]",
+        "[::FFFF:127.0.0.1]:7678",
+        "[fd00::5]:7678",
         "localhost:7678",
         "LOCALHOST.:7678",
         "swarm.localhost:7678",
@@ -53,6 +59,13 @@ def test_programs_that_call_us_by_name_or_address(host: str) -> None:
         "notlocalhost",
         "models.corp.evil.example",
         "2130706433",
+        "0x7f.1",
+        "127.1",
+        "127.0.0.1.evil.example",
+        "localhost..",
+        ".localhost.evil.example",
+        "[dead.beef]:7678",
+        "[::1::]:7678",
     ],
 )
 def test_a_rebound_name_is_not_ours(host: str) -> None:
@@ -60,15 +73,26 @@ def test_a_rebound_name_is_not_ours(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["", " ", "a b", "user@127.0.0.1", "127.0.0.1:99x", "[::1", "a" * 300, "a/b"]
+    "host",
+    [
+        *("", " ", "a b", "user@127.0.0.1", "127.0.0.1:99x", "[::1", "a" * 300, "a/b"),
+        *("::1", "::1:7678", "[::1]7678", "[::1].evil.example", "[::1%25lo]:7678", "[localhost]", "[]"),
+        *("127.0.0.1:", "127.0.0.1:7678:7678", "127.0.0.1:123456", "127.0.0.1, evil.example", ":7678"),
+        *("127.0.0.1\n", "127.0.0.1\0", "①②⑦.0.0.1", "127.0.0.1#@evil.example"),
+    ],
 )
 def test_hosts_that_are_none(host: str) -> None:
     assert status(get(host)) == 400
 
 
-@pytest.mark.parametrize("headers", [[], [("Host", "127.0.0.1"), ("host", "127.0.0.1")]])
-def test_a_host_is_named_once(headers: list[tuple[str, str]]) -> None:
-    assert status(Head("GET", "/", headers)) == 400
+@pytest.mark.parametrize(
+    "hosts",
+    [[], ["127.0.0.1", "127.0.0.1"], ["127.0.0.1", "evil.example"], ["evil.example", "127.0.0.1"]],
+)
+@pytest.mark.parametrize("target", ["/", "http://127.0.0.1/"])
+def test_a_host_is_named_once(hosts: list[str], target: str) -> None:
+    spelt = ["Host", "hOST"]
+    assert status(Head("GET", target, [(spelt[at], host) for at, host in enumerate(hosts)])) == 400
 
 
 @pytest.mark.parametrize(
@@ -77,6 +101,10 @@ def test_a_host_is_named_once(headers: list[tuple[str, str]]) -> None:
         ("http://127.0.0.1:7678/x", 200),
         ("http://evil.example/x", 400),
         ("http://127.0.0.1:7678@evil.example/x", 400),
+        ("http://127.0.0.1/x", 400),
+        ("http://[::1]:7678/x", 400),
+        ("HTTP://127.0.0.1:7678/x", 400),
+        ("https://127.0.0.1:7678/x", 400),
         ("http://127.0.0.1:7678", 400),
         ("http://[/x", 400),
         ("//[", 200),
@@ -108,23 +136,50 @@ def test_pages_of_other_origins(origin: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "origin", "expected"),
+    [
+        ("[::1]:7678", "http://[::1]:7678", 200),
+        ("[::1]:7678", "http://[::1]", 403),
+        ("[::1]:7678", "http://[::1]:80", 403),
+        ("[::1]:7678", "http://::1:7678", 403),
+        ("[::1]:7678", "http://127.0.0.1:7678", 403),
+        ("[::1]", "http://[::1]", 200),
+        ("localhost", "http://localhost", 200),
+        ("localhost", "http://localhost:7678", 403),
+        ("LOCALHOST.:7678", "http://localhost:7678", 200),
+        ("evil.example:7678", "http://evil.example:7678", 421),
+    ],
+)
+def test_a_page_of_ours_has_the_very_host_and_port(host: str, origin: str, expected: int) -> None:
+    """The last is a rebound name: to the browser its page and this node are one origin."""
+    assert status(get(host, Origin=origin)) == expected
+
+
+@pytest.mark.parametrize(
+    "origins", [[OURS, OURS], [OURS, "https://evil.example"], ["https://evil.example", OURS]]
+)
+def test_an_origin_is_said_once(origins: list[str]) -> None:
+    headers = [("Host", "127.0.0.1:7678"), *(("Origin", origin) for origin in origins)]
+    assert status(Head("GET", "/", headers)) == 403
+    assert status(Head("POST", "/api/gc", [*headers, ("X-Swarm-Token", TOKEN)])) == 403
+
+
+def test_one_good_word_of_a_browser_does_not_make_up_for_a_bad_one() -> None:
+    sites = [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "cross-site")]
+    assert status(Head("GET", "/", [("Host", "127.0.0.1"), *sites])) == 403
+
+
+@pytest.mark.parametrize(
     ("headers", "expected"),
     [
         ({"Sec_Fetch_Site": "none"}, 200),
         ({"Sec_Fetch_Site": "same-origin"}, 200),
         ({"Sec_Fetch_Site": "same-site"}, 403),
         ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors", "Sec_Fetch_Dest": "image"}, 403),
-        ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}, 200),
+        (FOLLOWED, 200),
         ({"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "iframe"}, 403),
-        (
-            {
-                "Sec_Fetch_Site": "cross-site",
-                "Sec_Fetch_Mode": "navigate",
-                "Sec_Fetch_Dest": "document",
-                "Origin": "null",
-            },
-            403,
-        ),
+        ({**FOLLOWED, "Origin": "null"}, 403),
+        ({**FOLLOWED, "Origin": OURS}, 403),
     ],
 )
 def test_what_a_browser_says_about_who_asks(headers: dict[str, str], expected: int) -> None:

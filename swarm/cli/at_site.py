@@ -102,6 +102,15 @@ def passphrase(*, confirm: bool) -> str:
     return answer
 
 
+def confirm(question: str) -> None:
+    """Go on if the user says yes; KeyboardInterrupt when not, UsageError when there is nobody to ask."""
+    if not sys.stdin.isatty():
+        raise UsageError("This is to be confirmed, and there is nobody to ask.", "Give --yes.")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise KeyboardInterrupt
+
+
 def text_of(word: str) -> str:
     """What a word stands for: standard input for `-`, a file's content where there is one, else itself."""
     if word == "-":

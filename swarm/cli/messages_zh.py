@@ -84,6 +84,12 @@ MESSAGES: Final = {
     ),
     "This node has joined the site {name}.": "本节点已加入站点 {name}。",
     "This node was in {name} already.": "本节点原本就在站点 {name} 中。",
+    "Leave the site {name}? To come back takes a new token.": "要离开站点 {name} 吗？再次加入需要新的令牌。",
+    "This node has left its site, and links with any node of its LAN now.": (
+        "本节点已离开站点，现在会与局域网内的任何节点连接。"
+    ),
+    "This node was in no site.": "本节点原本就不在任何站点中。",
+    "The root key lies in {path} now: keep it.": "根密钥现在位于 {path}：请保留它。",
     "site": "站点",
     "rights": "权限",
     "holds": "有效",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-SUBCOMMANDS: Final = ("create", "invite", "join", "revoke", "show")
+SUBCOMMANDS: Final = ("create", "invite", "join", "leave", "revoke", "show")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from swarm.cli.at_site import Desk, note, passphrase
 from swarm.cli.messages import tr
 from swarm.cli.output import print_json
+from swarm.errors import UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,10 +55,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _passphrase(desk: Desk, copy: Path | None, *, wanted: bool) -> str | None:
-    """What opens the root key there is, or closes the new one; None for none."""
+    """What opens the root key there is, or closes the new file of it; None for none."""
     from swarm.sites.rootkey import RootFile
 
     there = desk.folder.root if desk.folder.root.exists or copy is None else RootFile(copy)
-    if there.exists:
-        return passphrase(confirm=False) if there.encrypted else None
+    if there.exists and there.encrypted:
+        return passphrase(confirm=False)
+    if wanted and desk.folder.root.exists:
+        raise UsageError(
+            f"The root key in {there.path} is not encrypted.",
+            "Move it away, and name it by --root to have it so.",
+        )
     return passphrase(confirm=True) if wanted else None

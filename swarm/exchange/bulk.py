@@ -18,6 +18,7 @@ from protocol.ids import ChunkDigest, SnapshotKey, to_text
 from protocol.limits import MAX_PIECES
 from protocol.manifest import Layout
 from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
+from swarm.exchange.counters import Counter
 from swarm.exchange.given import Given
 from swarm.exchange.interfaces import Limiter, PeerMessage
 from swarm.exchange.link import Link
@@ -46,17 +47,6 @@ Heard = Callable[[SnapshotKey, PeerMessage], Awaitable[None]]
 """Passes on what a peer says to the transfer that joined the topic."""
 
 DigestOf = Callable[[int], ChunkDigest | None]
-
-
-class Counter:
-    """Chunk bytes exchanged with one peer since this node started."""
-
-    def __init__(self) -> None:
-        self.sent = 0
-        self.received = 0
-
-    def count_sent(self, amount: int) -> None:
-        self.sent += amount
 
 
 class Fetching:

@@ -17,8 +17,9 @@ import trio
 
 from protocol.ids import NodeId, SnapshotKey, short, to_text
 from protocol.standing import Standing
-from swarm.exchange.bulk import BulkLink, Counter
+from swarm.exchange.bulk import BulkLink
 from swarm.exchange.connector import CannotConnect, Connector
+from swarm.exchange.counters import Counters
 from swarm.exchange.given import Given
 from swarm.exchange.interfaces import Catalog, Limiter, PeerMessage
 from swarm.exchange.link import Link
@@ -55,7 +56,7 @@ class Pairs(Protocol):
         """Where the peer listens, as far as that is known."""
         ...
 
-    def standing(self, peer: NodeId) -> Standing:
+    def standing_of(self, peer: NodeId) -> Standing:
         """How the peer stands to this node now; refused when there is no link."""
         ...
 
@@ -81,7 +82,7 @@ class _Opening:
 
 
 class Bulks:
-    """All bulk connections of this node. Its tasks run in the nursery given to it."""
+    """All bulk connections of this node, and `counters` of their bytes. Tasks run in `nursery`."""
 
     def __init__(
         self,
@@ -95,6 +96,7 @@ class Bulks:
         clock: Callable[[], float],
     ) -> None:
         self.nursery: trio.Nursery | None = None
+        self.counters = Counters(lambda peer: pairs.dialled(peer) is not None)
         self._me = me
         self._pairs = pairs
         self._connector = connector
@@ -106,12 +108,7 @@ class Bulks:
         self._links: dict[NodeId, list[BulkLink]] = {}
         self._opening: dict[NodeId, _Opening] = {}
         self._keep: set[NodeId] = set()
-        self._counters: dict[NodeId, Counter] = {}
         self._control_up = trio.lowlevel.ParkingLot()
-
-    def counter(self, peer: NodeId) -> Counter:
-        """Chunk bytes to and from this peer, over all its connections."""
-        return self._counters.setdefault(peer, Counter())
 
     def all(self, peer: NodeId) -> list[BulkLink]:
         return [bulk for bulk in self._links.get(peer, ()) if bulk.link.end is None]
@@ -152,6 +149,7 @@ class Bulks:
 
     def cut(self, peer: NodeId, reason: str) -> None:
         """The control connection is gone, and with it all of these."""
+        self.counters.gone(peer)
         self._keep.discard(peer)
         if opening := self._opening.pop(peer, None):
             opening.settle(reason)
@@ -213,8 +211,8 @@ class Bulks:
                 old.link.cut("replaced by a newer connection")
         bulk = BulkLink(
             link,
-            Offered(self._catalog, partial(self._pairs.standing, peer)),
-            self.counter(peer),
+            Offered(self._catalog, partial(self._pairs.standing_of, peer)),
+            self.counters.of(peer),
             mine=mine,
             given=self._given,
             heard=self._pairs.heard,

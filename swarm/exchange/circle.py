@@ -17,7 +17,7 @@ import trio
 from protocol.handshake import PeerIdentity
 from protocol.ids import NodeId, short
 from protocol.messages import Belongs, Granted, Redeem, Renew, Revoked
-from protocol.standing import OPEN, Verdict
+from protocol.standing import OPEN, Standing, Verdict
 from swarm.exchange.control import ControlSession
 from swarm.exchange.interfaces import Gate
 from swarm.exchange.link import Link
@@ -112,6 +112,16 @@ class Circle:
             return f"{MAX_OPEN_LINKS} nodes of no site are enough"
         return None
 
+    def standing(self, link: Link) -> Standing:
+        """How a peer that has just shaken hands stands to this node."""
+        return self.gate.review(link.peer, link.peer.hello.membership).standing
+
+    def above(self, link: Link) -> frozenset[NodeId]:
+        """Members, where the peer is none: it takes the place of none of them."""
+        if self.standing(link) == "member":
+            return frozenset()
+        return frozenset(session.peer for session in self.members())
+
     def _open_links(self) -> int:
         return sum(one.standing == "open" for one in self._sessions.current.values())
 
@@ -198,8 +208,8 @@ class Circle:
                 self._revoked.send_nowait(session)
         elif verdict.refused:
             self._expel(session.peer, verdict.cause)
-        elif before == "member" != verdict.standing:
-            self._expel(session.peer, "a member no more: what is left to say begins anew")
+        elif (before, verdict.standing) == ("member", "open"):
+            self._expel(session.peer, "no member any more")
         elif verdict.standing == "member" != before:
             self.up(session)
             self._welcome(session)

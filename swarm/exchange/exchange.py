@@ -201,7 +201,7 @@ class Exchange:
         """The peers there are links with."""
         infos = []
         for peer, session in self._sessions.current.items():
-            count = self._bulks.counter(peer)
+            count = self._bulks.counters.of(peer)
             infos.append(
                 PeerInfo(
                     peer,
@@ -266,7 +266,7 @@ class Exchange:
         if encoded is None:
             raise SourceFailed(source, "no manifest in time", lasting=True)
         key = SnapshotKey(blake3(encoded).digest())
-        private = self.standing(peer) == "member" and private_topic(key) == topic
+        private = self.standing_of(peer) == "member" and private_topic(key) == topic
         if topic != key and not private:
             self.misbehaved(peer, "sent a manifest that is not the one it was asked for")
             raise SourceFailed(source, "sent another manifest", lasting=True)
@@ -336,7 +336,7 @@ class Exchange:
         return session
 
     def busy(self) -> Set[NodeId]:
-        counts = {peer: self._bulks.counter(peer) for peer in self._sessions.current}
+        counts = {peer: self._bulks.counters.of(peer) for peer in self._sessions.current}
         carried = {peer: count.sent + count.received for peer, count in counts.items()}
         sharing = {peer for peer, s in self._sessions.current.items() if s.wanting & s.audience}
         for topic in self._topics.values():
@@ -345,8 +345,14 @@ class Exchange:
         young = {peer for peer, s in self._sessions.current.items() if now < s.since + LASTING_SECONDS}
         return sharing | young | self._usage.busy(carried, now)
 
+    def standing(self, link: Link) -> Standing:
+        return self.circle.standing(link)
+
+    def above(self, link: Link) -> Set[NodeId]:
+        return self.circle.above(link)
+
     def introduce(self, link: Link, address: Address | None, others: Iterable[ControlSession]) -> None:
-        standing = self.circle.gate.review(link.peer, link.peer.hello.membership).standing
+        standing = self.standing(link)
         alike = ((other.peer, other.address) for other in others if other.standing == standing)
         for message in introductions(alike, address):
             link.post(message)
@@ -379,7 +385,7 @@ class Exchange:
 
     def active(self, topic: SnapshotKey, peer: NodeId) -> bool:
         joined = self._topics.get(topic)
-        return joined is not None and joined.admits(self.standing(peer))
+        return joined is not None and joined.admits(self.standing_of(peer))
 
     async def heard(self, topic: SnapshotKey, event: PeerMessage) -> None:
         if self.active(topic, event.peer):
@@ -444,7 +450,7 @@ class Exchange:
         served = await self._own.open(topic)
         return served.layout if served else None
 
-    def standing(self, peer: NodeId) -> Standing:
+    def standing_of(self, peer: NodeId) -> Standing:
         session = self._sessions.current.get(peer)
         return session.standing if session else "refused"
 

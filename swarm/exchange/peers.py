@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from protocol.ids import NodeId
 from swarm.exchange.hearsay import UNPROVEN_DIALS_A_SECOND, UNPROVEN_DIALS_AT_ONCE, Budget, DialRate
+from swarm.exchange.places import Places
 from swarm.scheduler.neighbours import MAX_LINKS, Links, Neighbours
 from swarm.sources.address import Address
 
@@ -99,6 +100,11 @@ class Candidate:
         """May it be dialled without a thought of whom that disturbs?"""
         return self.proven or self.via == "static"
 
+    @property
+    def named(self) -> bool:
+        """Is it the operator's word that this node is a peer? Anybody may say to be at such an address."""
+        return self.proven and self.via == "static"
+
 
 class PeerTable:
     """Candidates, links and distrust. `dials` hands out what to connect to; each must be reported back
@@ -106,9 +112,8 @@ class PeerTable:
 
     def __init__(self, me: NodeId, *, max_links: int = MAX_LINKS) -> None:
         self.me = me
-        self.max_links = max_links
-        self.linked: set[NodeId] = set()
-        self._neighbours = Neighbours(me, max_links - max_links // 4)
+        self.places = Places(max_links)
+        self._neighbours = Neighbours(me, self.places.callers)
         self._candidates: dict[Address, Candidate] = {}
         self._distrusted: dict[NodeId, float] = {}
         self._turned_away: dict[NodeId, float] = {}
@@ -116,6 +121,11 @@ class PeerTable:
         self.seeking = 0
         self._budget = Budget()
         self._rate = DialRate(UNPROVEN_DIALS_AT_ONCE, UNPROVEN_DIALS_A_SECOND)
+
+    @property
+    def linked(self) -> Set[NodeId]:
+        """The peers there are links with."""
+        return self.places.linked
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -140,7 +150,8 @@ class PeerTable:
             if candidate is None:
                 self._add(Candidate(address, node_id, via, now + self._head_start(node_id, order), told_by))
                 continue
-            if node_id is not None and candidate.node_id not in self.linked:
+            met = candidate.named and candidate.node_id != self.me
+            if node_id is not None and candidate.node_id not in self.linked and not met:
                 candidate.node_id = node_id
             if via == "static":
                 candidate.via = via
@@ -230,7 +241,7 @@ class PeerTable:
 
     def _room(self) -> int:
         under_way = sum([candidate.dialling for candidate in self._candidates.values()])
-        return max(0, self.max_links - len(self.linked) - under_way)
+        return max(0, self.places.most - len(self.linked) - under_way)
 
     def _eligible(self, now: float, by: float) -> list[Candidate]:
         """Candidates worth dialling by that time: wanted among all that can be had by then."""
@@ -285,6 +296,12 @@ class PeerTable:
         candidate.node_id = node_id
         candidate.retry_at = now + FIRST_RETRY_SECONDS
 
+    def called(self, address: Address | None, node_id: NodeId) -> None:
+        """A peer that called says that it listens there: a named peer, if the operator named the address."""
+        candidate = self._candidates.get(address) if address else None
+        if candidate is not None and candidate.via == "static" and candidate.node_id not in self.linked:
+            candidate.node_id, candidate.proven = node_id, True
+
     def refused(self, address: Address, now: float) -> None:
         """There may be no link with the node at this address, for the time being."""
         candidate = self._candidates.get(address)
@@ -307,16 +324,20 @@ class PeerTable:
             return "the peer is distrusted for now"
         return None
 
-    def has_room(self, peer: NodeId) -> bool:
-        """Whether a link with this node would be one of at most max_links."""
-        return peer in self.linked or len(self.linked) < self.max_links
+    def has_room(self, peer: NodeId, *, mine: bool) -> bool:
+        """Whether there is a place for a link with this node. Named peers may call as if dialled."""
+        return self.places.has_room(peer, mine=mine or self.named(peer))
 
-    def spare(self, newcomer: NodeId, busy: Set[NodeId]) -> NodeId | None:
-        """The link to give up for one with `newcomer` when there is no room; `busy` are in use."""
-        named = {c.node_id for c in self._candidates.values() if c.via == "static" and c.node_id is not None}
+    def spare(
+        self, newcomer: NodeId, busy: Set[NodeId], kept: Set[NodeId] = frozenset(), *, mine: bool
+    ) -> NodeId | None:
+        """The link to give up for one with `newcomer` when there is no room; `busy` are in use, `kept` stay.
+        `mine`: this node dialled it."""
+        named = {c.node_id for c in self._candidates.values() if c.node_id is not None and c.named}
         known = self.linked | {newcomer} | {c.node_id for c in self._candidates.values() if c.node_id}
         sought = {newcomer} if self.seeking else self._called.keys()
-        links = Links(frozenset(self.linked), named, busy, self._wanted(known) | named, sought)
+        kept = kept | self.places.kept(mine=mine)
+        links = Links(frozenset(self.linked), named, busy, self._wanted(known) | named, sought, kept)
         return self._neighbours.spare(links, newcomer)
 
     def turned_away(self, peer: NodeId, now: float) -> None:
@@ -324,9 +345,10 @@ class PeerTable:
         self._turned_away = {node: until for node, until in self._turned_away.items() if until > now}
         self._turned_away[peer] = now + TURNED_AWAY_SECONDS
 
-    def link_up(self, peer: NodeId, address: Address | None, now: float) -> None:
-        """There is a proven link with this node; `address` is where it listens, if anywhere."""
-        self.linked.add(peer)
+    def link_up(self, peer: NodeId, address: Address | None, now: float, *, mine: bool) -> None:
+        """There is a proven link with this node, dialled from here (`mine`) or by it; `address` is where it
+        listens, if anywhere."""
+        self.places.take(peer, mine=mine)
         if address is not None and address.dialable:
             candidate = self._candidates.get(address)
             if candidate is None:
@@ -339,7 +361,7 @@ class PeerTable:
 
         A link that did not last is a failure, unless the peer had links enough.
         """
-        self.linked.discard(peer)
+        self.places.leave(peer)
         blameless = lasted >= LASTING_SECONDS or self._turned_away.get(peer, now) > now
         for order, candidate in enumerate(self.addresses(peer)):
             candidate.failures = 0 if blameless else candidate.failures + 1
@@ -361,6 +383,10 @@ class PeerTable:
     def addresses(self, peer: NodeId) -> list[Candidate]:
         """Where this node is said or known to be, in the order in which it was heard."""
         return [candidate for candidate in self._candidates.values() if candidate.node_id == peer]
+
+    def named(self, peer: NodeId) -> bool:
+        """Was this node met at an address that the operator named?"""
+        return any(candidate.named for candidate in self.addresses(peer))
 
     def via(self, peer: NodeId) -> str:
         """How this node was found: what the operator named comes first, its own call last."""

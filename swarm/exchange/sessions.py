@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Set
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import trio
 
 from protocol.ids import NodeId, short
 from protocol.messages import Bye
+from protocol.standing import Standing
 from swarm.exchange.connector import CannotConnect, Connector
 from swarm.exchange.control import ControlSession
 from swarm.exchange.link import Link
@@ -24,8 +25,19 @@ from swarm.exchange.peers import PeerTable, second_connection
 from swarm.sources.address import Address, is_loopback
 
 MAX_LINKS_OF_A_HOST: Final = 16
-"""Peers admitted that called from one address, but for this machine's own: keys cost nothing, so that one
+"""Links with nodes of no site at one address, but for this machine's own: keys cost nothing, so that one
 machine could otherwise be all the peers a node has. Containers of a machine that shares its address fit."""
+
+MAX_MEMBERS_OF_A_HOST: Final = 24
+"""The same for members of this site: somebody let each of them in, so that there may be as many containers
+as a node wants links. No more: an issuer that was broken into makes up members, until it is revoked."""
+
+LINKS_OF_A_HOST: Final[dict[Standing, int]] = {
+    "open": MAX_LINKS_OF_A_HOST,
+    "member": MAX_MEMBERS_OF_A_HOST,
+    "refused": 0,
+}
+"""Each is counted for itself: strangers take no places of members."""
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +45,15 @@ BYE_SECONDS: Final = 1.0
 """For a peer that is told goodbye to close the link itself, having read all that was said before."""
 
 ENOUGH: Final = "this node has as many links as it wants"
+
+CROWD: Final = "there are enough links with nodes at its address"
+
+
+class FromHost(NamedTuple):
+    """What links are counted by: the address of the other machine, and how the peer stands."""
+
+    host: str
+    standing: Standing
 
 
 class Owner(Protocol):
@@ -58,6 +79,14 @@ class Owner(Protocol):
         """The peers whose links are in use."""
         ...
 
+    def standing(self, link: Link) -> Standing:
+        """How the peer at the other end stands to this node."""
+        ...
+
+    def above(self, link: Link) -> Set[NodeId]:
+        """The peers whose links are not to be given up for this one."""
+        ...
+
     def introduce(self, link: Link, address: Address | None, others: Iterable[ControlSession]) -> None:
         """Tell whoever is at the other end, at this address, of the peers of these sessions."""
         ...
@@ -76,7 +105,7 @@ class Sessions:
         self._clock = clock
         self._changed = trio.lowlevel.ParkingLot()
         self._in_line: set[NodeId] = set()
-        self._callers: Counter[str] = Counter()
+        self._of_hosts: Counter[FromHost] = Counter()
 
     async def dial_candidates(self) -> None:
         """Dial whatever the table says, until cancelled, and run the connections that come of it."""
@@ -124,26 +153,35 @@ class Sessions:
         """Run a control connection until it ends, if it is welcome. `address`: where the peer listens;
         `host`: where it called from."""
         peer = link.node_id
-        caller = None if mine or host is None or is_loopback(host) else host
-        refusal = self._owner.refusal(link)
-        if refusal is not None and mine and address is not None:
-            self.table.refused(address, self._clock())
-        refusal = refusal or await self._refusal(link, mine=mine, caller=caller)
+        unwelcome = self._owner.refusal(link)
+        if unwelcome is None and not mine:
+            self.table.called(address, peer)
+        counted = self._counted_as(link, address.host if mine and address else host)
+        refusal = unwelcome or await self._refusal(link, mine=mine, counted=counted)
         if refusal is not None:
+            if mine and address is not None and refusal in (unwelcome, CROWD):
+                self.table.refused(address, self._clock())
             log.debug("a link with %s is not wanted: %s", short(peer), refusal)
             if refusal == ENOUGH:
                 await self._send_away(link, address)
             await link.close()
             return
         session = self._owner.session(link, address, mine=mine)
-        callers = [caller] if caller else []
-        self._callers.update(callers)
+        taken = Counter([counted] if counted else [])
+        self._of_hosts.update(taken)
         self._up(session)
         try:
             await session.run()
         finally:
             self._down(session)
-            self._callers -= Counter(callers)
+            self._of_hosts -= taken
+
+    def _counted_as(self, link: Link, host: str | None) -> FromHost | None:
+        """As what this link counts among those with one machine; None where that is not limited: this machine
+        itself, and what the operator named."""
+        if host is None or is_loopback(host) or self.table.named(link.node_id):
+            return None
+        return FromHost(host, self._owner.standing(link))
 
     async def _dial(self, address: Address) -> None:
         try:
@@ -157,30 +195,31 @@ class Sessions:
         self._changed.unpark_all()
         await self.run(link, address, mine=True)
 
-    async def _refusal(self, link: Link, *, mine: bool, caller: str | None) -> str | None:
+    async def _refusal(self, link: Link, *, mine: bool, counted: FromHost | None) -> str | None:
         """Make way for this connection; or say why it is not to be."""
         peer = link.node_id
         if peer in self._in_line:
             return "another one stands in line already"
         self._in_line.add(peer)
         try:
-            return await self._stand_in_line(peer, mine=mine, caller=caller)
+            return await self._stand_in_line(link, mine=mine, counted=counted)
         finally:
             self._in_line.discard(peer)
 
-    async def _stand_in_line(self, peer: NodeId, *, mine: bool, caller: str | None) -> str | None:
+    async def _stand_in_line(self, link: Link, *, mine: bool, counted: FromHost | None) -> str | None:
+        peer = link.node_id
         while True:
             first = self.current.get(peer)
             if first is not None:
                 if await self._keep(first, mine=mine):
                     return "there is one already"
-            elif caller is not None and self._callers[caller] >= MAX_LINKS_OF_A_HOST:
-                return f"{MAX_LINKS_OF_A_HOST} peers at one address are enough"
+            elif counted is not None and self._of_hosts[counted] >= LINKS_OF_A_HOST[counted.standing]:
+                return CROWD
             elif (reason := self.table.admits(peer, self._clock())) is not None:
                 return reason
-            elif self.table.has_room(peer):
+            elif self.table.has_room(peer, mine=mine):
                 return None
-            elif not await self._make_room(peer):
+            elif not await self._make_room(link, mine=mine):
                 return ENOUGH
 
     async def _keep(self, first: ControlSession, *, mine: bool) -> bool:
@@ -195,9 +234,9 @@ class Sessions:
         await first.finished.wait()
         return False
 
-    async def _make_room(self, newcomer: NodeId) -> bool:
+    async def _make_room(self, link: Link, *, mine: bool) -> bool:
         """End the link that can best be done without, politely; whether there was one."""
-        spare = self.table.spare(newcomer, self._owner.busy())
+        spare = self.table.spare(link.node_id, self._owner.busy(), self._owner.above(link), mine=mine)
         session = self.current.get(spare) if spare is not None else None
         if session is None:
             return False
@@ -220,7 +259,7 @@ class Sessions:
         log.info("linked with %s at %s", short(session.peer), session.address or "no address of its own")
         others = list(self.current.values())
         self.current[session.peer] = session
-        self.table.link_up(session.peer, session.address, self._clock())
+        self.table.link_up(session.peer, session.address, self._clock(), mine=session.mine)
         self._owner.session_up(session, others)
 
     def _down(self, session: ControlSession) -> None:

@@ -1,8 +1,8 @@
 """Who is at the other end of the control socket, and what of the node he may see. The kernel says who it is.
 
 The node's own user and root may do everything. Members of the socket's group use the node as well: they fetch
-with their own tokens, make their views with their own rights, and are told nothing of private repositories,
-which may be their colleagues' (`Guest`). Nobody else is heard.
+with their own tokens, make their views with their own rights, are told nothing of private repositories, which
+may be their colleagues', and remove nothing, as others may use it (`Guest`). Nobody else is heard.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from swarm.errors import NotFound
+from swarm.errors import NotAllowed, NotFound
 from swarm.node.api import ModelRow, NodeApi, PeerRow, Removed, Report, Status, WhyReport
 from swarm.transfer.requests import GetRequest, GetResult, RepoName, Roots
 
@@ -95,8 +95,10 @@ class Guest:
         return await self._api.why(name)
 
     async def remove(self, name: RepoName) -> Removed:
-        await self._check(name)
-        return await self._api.remove(name)
+        raise NotAllowed(
+            "This node is another user's: only that user and root remove what it holds.",
+            "Ask them, or set SWARM_HOME to a folder of your own.",
+        )
 
     async def add_roots(self, roots: Roots) -> None:
         await self._api.add_roots(roots)

@@ -89,8 +89,8 @@ class SiteKeeper:
         while True:
             await trio.sleep(POLL_SECONDS)
             try:
-                await self._save()
                 await self._load()
+                await self._save()
                 self._complained = ""
             except SwarmError as error:
                 if error.message != self._complained:
@@ -183,4 +183,4 @@ class SiteKeeper:
     async def _keep(self, membership: Membership) -> None:
         grant = self._gate.renewed(membership)
         self._exchange.circle.changed()
-        await self._workers.run(self._gate.folder.keep_grant, grant)
+        await self._workers.run(self._gate.folder.renew_grant, grant)

@@ -40,7 +40,7 @@ RING_NEIGHBOURS: Final = 1
 @dataclass(frozen=True, slots=True)
 class Links:
     """What there is to choose from. named: by the operator. busy: carrying chunks. wanted: as below.
-    sought: has what another looks for, or the other way round.
+    sought: has what another looks for, or the other way round. kept: given up for nobody.
     """
 
     linked: Set[NodeId]
@@ -48,6 +48,7 @@ class Links:
     busy: Set[NodeId]
     wanted: Set[NodeId]
     sought: Set[NodeId] = frozenset()
+    kept: Set[NodeId] = frozenset()
 
 
 class Neighbours:
@@ -92,9 +93,9 @@ class Neighbours:
         The farthest that is neither wanted nor busy. Where there is none: for a wanted newcomer the
         farthest that is not busy, if it is farther; for one that is sought the farthest that is not busy;
         for one next on the ring, or named by the operator, the farthest, whatever it does. Never one that
-        was named, nor for another's sake one on the ring.
+        was named or is kept, nor for another's sake one on the ring.
         """
-        free = links.linked - links.named
+        free = links.linked - links.named - links.kept
         idle = free - links.busy
         if unwanted := idle - links.wanted:
             return max(unwanted, key=self.rank)

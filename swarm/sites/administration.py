@@ -1,4 +1,4 @@
-"""What a person does about a site: create it, invite, answer a request, accept an answer, revoke.
+"""What a person does about a site: create it, invite, answer a request, accept an answer, revoke, leave.
 
 All of it is done on the files of `SiteFolder`, by a command, whether a daemon runs or not: a running one
 notices. Times are seconds since 1970. Functions block, and raise SwarmError.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,7 @@ from protocol.limits import MAX_NAME
 from protocol.membership import CLOCK_TOLERANCE, DAY, Rights, found
 from protocol.revocation import BadRevocation, Revocation, Revocations, revoke
 from protocol.signing import Identity, SigningKey
-from swarm.errors import NotAllowed, UsageError
+from swarm.errors import NotAllowed, StoreError, UsageError
 from swarm.sites.folder import SiteFolder
 from swarm.sites.invitations import Invitation
 from swarm.sites.issuing import Issuer, refused
@@ -142,9 +143,33 @@ def elsewhere(folder: SiteFolder, site: bytes) -> Grant | None:
     if held is not None and held.membership.site != site:
         raise UsageError(
             f"This node belongs to the site {held.name!r}.",
-            f"Move {folder.path} away to leave it, or set SWARM_HOME to another home.",
+            "`swarm site leave` leaves it; or set SWARM_HOME to another home.",
         )
     return held
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What leaving did. joined: there was a membership. root_key: where the root key lies now, if one did."""
+
+    joined: bool
+    root_key: Path | None
+
+
+def leave(folder: SiteFolder) -> Left:
+    """Have this node belong to no site. A root key is put aside; where it cannot be, nothing is done."""
+    joined = folder.joined
+    root_key = folder.root.put_aside() if joined and folder.root.exists else None
+    folder.clear()
+    return Left(joined, root_key)
+
+
+def readable(folder: SiteFolder) -> Grant | None:
+    """What this node holds of a site, None also where that is damaged."""
+    try:
+        return folder.grant()
+    except StoreError:
+        return None
 
 
 def put_out(

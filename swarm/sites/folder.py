@@ -1,7 +1,7 @@
 """`$SWARM_HOME/site`: everything a node knows of its site, as files that daemon and commands share.
 
 membership         the word of a Grant: the site's name, the chain of certificates, addresses of issuers
-root.key           the root key, where the site was created (`rootkey`)
+root.key           the root key, where the site was created (`rootkey`); root-….key: that of a site left since
 revoked/KEY        the revocation list of the signer with this public key
 issued/NODE        what this node granted last to another: name, rights, issued, expires
 invitations/KEY/   the invitations of this node (`invitations`)
@@ -14,6 +14,7 @@ import binascii
 import json
 import logging
 import os
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -71,6 +72,25 @@ class SiteFolder:
     def keep_grant(self, grant: Grant) -> None:
         files.make_folder(self.path)
         files.write(self._membership, f"{grant}\n")
+
+    def renew_grant(self, grant: Grant) -> None:
+        """The same, unless the membership is gone: who has left meanwhile is not brought back."""
+        if self.joined:
+            self.keep_grant(grant)
+
+    @property
+    def joined(self) -> bool:
+        """Is there a membership, in whatever state?"""
+        return self._membership.exists()
+
+    def clear(self) -> None:
+        """Remove all but root keys and what is not of swarm: first the membership, which a daemon goes by."""
+        with files.usable(self.path):
+            for path in (self._membership, *self.path.glob(f".{self._membership.name}.*")):
+                path.unlink(missing_ok=True)
+            for folder in (self._revoked, self._issued, self.invitations.folder):
+                if folder.exists():
+                    shutil.rmtree(folder)
 
     def revocations(self) -> list[Revocation]:
         """The lists that are kept. One that is damaged is left out: members send it again."""

@@ -200,11 +200,12 @@ class SiteGate:
         return _decoded(badge).membership.rights
 
     def _hold(self, grant: Grant | None) -> None:
+        before, after = (one.membership.site if one else None for one in (self.held, grant))
+        if before != after:
+            self.revocations = Revocations(after) if after else None
+            self.troubles.clear()
+            self.unsaved.clear()
         self.held = grant
-        if grant is None:
-            self.revocations = None
-        elif self.revocations is None or self.revocations.site != grant.membership.site:
-            self.revocations = Revocations(grant.membership.site)
 
     # --- judging -------------------------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ class Invitations:
     """All invitations of this node, in one folder. Methods raise StoreError."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def add(self, invitation: Invitation, now: float) -> None:
         """Have one more; those long over are cleared away."""
@@ -78,7 +78,7 @@ class Invitations:
 
     def all(self) -> list[Invitation]:
         """Every invitation that is kept."""
-        found = (self.find(bytes.fromhex(name)) for name in files.names(self._folder))
+        found = (self.find(bytes.fromhex(name)) for name in files.names(self.folder))
         return [invitation for invitation in found if invitation is not None]
 
     def use(self, invitation: Invitation, node: NodeId) -> bool:
@@ -94,7 +94,7 @@ class Invitations:
         return False
 
     def _of(self, key: bytes) -> Path:
-        return self._folder / key.hex()
+        return self.folder / key.hex()
 
     def _clear(self, now: float) -> None:
         for invitation in self.all():

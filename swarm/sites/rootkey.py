@@ -7,6 +7,7 @@ revoke them, and for nothing a member does day by day: encrypted, or on a disk i
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from protocol import armor
+from protocol.ids import short, site_id
 from protocol.signing import SigningKey
 from swarm.errors import NotAllowed, StoreError, UsageError
 from swarm.sites import files
@@ -49,6 +51,21 @@ class RootFile:
         if not files.create_once(self.path, armor.wrap(PREFIX, [key.public_key, *secret]) + "\n"):
             raise StoreError(f"There is a root key in {self.path} already.", "Move it away first.")
         return key
+
+    def put_aside(self) -> Path:
+        """Have the file under a name that tells the site, beside where it was: its new path.
+
+        StoreError when there is another file of that name: it may have another passphrase.
+        """
+        aside = self.path.with_name(f"root-{short(site_id(self.public_key))}.key")
+        with files.usable(aside):
+            try:
+                os.link(self.path, aside)
+            except FileExistsError:
+                if files.read_secret(aside) != files.read_secret(self.path):
+                    raise StoreError(f"Another root key lies in {aside}.", "Move it away first.") from None
+            self.path.unlink()
+        return aside
 
     @property
     def exists(self) -> bool:

@@ -8,6 +8,8 @@ they were written, and they are hashed again before their first use after anothe
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,9 @@ from protocol.manifest import Blob
 COMPLETE_MODE: Final = 0o444
 """A view may be a hardlink to it: whoever writes through the view would change what was verified."""
 
+FOLDER_MODE: Final = 0o755
+"""Most that folders of a store allow, whatever the umask: who can write in them can put other content in the
+place of what was verified, and the group of a shared daemon is to read only."""
 
 SECTOR: Final = 512
 """Unit of st_blocks on every system, whatever the block size."""
@@ -34,12 +39,23 @@ def write_at(fd: int, data: Bytes, offset: int) -> None:
 
 
 def move(source: str, place: str) -> None:
-    """Give a file its final name, replacing what is there; makes the folders above it."""
+    """Give a file its final name, replacing what is there; makes the two folders above it."""
     try:
         os.rename(source, place)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(place), exist_ok=True)
+        folder = os.path.dirname(place)
+        for missing in (os.path.dirname(folder), folder):
+            with suppress(FileExistsError):
+                os.mkdir(missing, FOLDER_MODE)
         os.rename(source, place)
+
+
+def close_to_others(folder: Path) -> None:
+    """Have nobody but the owner write in a folder; one that is gone, or somebody else's, is left alone."""
+    with suppress(PermissionError, FileNotFoundError):
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if mode & 0o777 & ~FOLDER_MODE:
+            folder.chmod(mode & ~0o777 | mode & FOLDER_MODE)
 
 
 def sync_folder(folder: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from protocol.manifest import Algorithm, Blob
+from swarm.store.files import close_to_others
 
 DIGEST_ALGORITHMS: Final[Mapping[int, Algorithm]] = {32: "sha256", 20: "git-sha1"}
 """The algorithm of a digest of this many bytes: the index keeps the digest alone."""
@@ -48,9 +49,11 @@ class StoreLayout:
         return self.partials / f"{number}.new"
 
     def create(self) -> None:
-        """Make the folders. Raises OSError."""
+        """Have the folders, in which nobody but their owner writes. Raises OSError."""
         for folder in (self.root, self.blobs, self.partials):
             folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.root, self.partials, self.blobs, *self.blobs.glob("*"), *self.blobs.glob("*/*")):
+            close_to_others(folder)
 
     def clear(self) -> None:
         """Delete what a crash left under a temporary name; for the owner of the store only."""

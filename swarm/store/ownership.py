@@ -164,6 +164,7 @@ class Ownership:
 
     def _write(self) -> None:
         temporary = self._layout.owner.with_suffix(f".{self._record.token}")
+        temporary.touch(0o644)
         temporary.write_text(json.dumps(asdict(self._record)))
         temporary.replace(self._layout.owner)
 

@@ -25,6 +25,11 @@ from swarm.upstreams.trouble import BadAnswer
 NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 """IPv6 addresses that stand for the IPv4 address in their last 32 bits (RFC 6052)."""
 
+GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""The IPv6 addresses that are given out (RFC 4291, 2.4; IANA's registry). Python calls others global, and
+some of them lead inward: site-local ones (fec0::/10, RFC 3879), and what a NAT64 of this network makes of
+64:ff9b:1::/48 (RFC 8215)."""
+
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 STAND_INS: Final = tuple(
@@ -69,6 +74,8 @@ def level_of(address: IPAddress) -> Level:
         return Level.MACHINE
     if address.is_link_local:
         return Level.LINK
+    if isinstance(address, ipaddress.IPv6Address) and address not in GLOBAL_UNICAST:
+        return Level.PRIVATE
     public = address.is_global or any(address in network for network in STAND_INS)
     return Level.PUBLIC if public and not address.is_multicast else Level.PRIVATE
 

@@ -98,6 +98,18 @@ def test_a_root_key_under_a_passphrase(run: Site, monkeypatch: pytest.MonkeyPatc
     assert (anew["site"], anew["encrypted"]) == (made["site"], True)
 
 
+def test_a_plain_root_key_is_encrypted_from_elsewhere(run: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not left as it is without a word."""
+    made = run.json("a", "create", "lab")
+    monkeypatch.setenv("SWARM_SITE_PASSPHRASE", "secret")
+    ran = run("a", "create", "lab", "--passphrase")
+    assert ran.code == 2
+    assert "--root" in ran.err
+    copy = Path(made["root_key"]).rename(run.home("a") / "copy")
+    again = run.json("a", "create", "lab", "--root", str(copy), "--passphrase")
+    assert (again["site"], again["encrypted"]) == (made["site"], True)
+
+
 def test_a_passphrase_is_asked_for_twice(run: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter(["one", "two", "", "", "one", "one", "one"])
     monkeypatch.setattr(getpass, "getpass", lambda prompt: next(answers))
@@ -228,6 +240,92 @@ def test_what_is_wrong_with_this_node_is_shown(
     assert said in run("a", "show").out
 
 
+# --- leave ------------------------------------------------------------------------------------------------
+
+
+def test_leaving_and_coming_back(run: Site) -> None:
+    made = run.json("a", "create", "lab")
+    node = run.let_in("b")["node"]
+    told = {"site": made["site"], "name": "lab", "node": node, "root_key": None}
+    assert run.json("b", "leave", "--yes") == {**told, "left": True}
+    assert run("b", "show").code == 2
+    assert run.json("b", "leave") == {**told, "site": None, "name": None, "left": False}
+    assert run.let_in("b") | {"issued": 0, "expires": 0} == {
+        "site": made["site"],
+        "name": "lab",
+        "node": node,
+        "rights": "member",
+        "issued": 0,
+        "expires": 0,
+        "joined": True,
+    }
+
+
+def test_what_leaving_says(run: Site) -> None:
+    made = run.json("a", "create", "lab")
+    run.let_in("b")
+    ran = run("b", "leave", "-y")
+    assert (ran.code, ran.out.strip()) == (0, made["site"])
+    assert "links with any node of its LAN" in ran.err
+    again = run("b", "leave")
+    assert (again.code, again.out) == (0, "")
+    assert "in no site" in again.err
+
+
+class Terminal(io.StringIO):
+    """Somebody who types this."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_leaving_is_confirmed(run: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("a", "create", "lab")
+    ran = run("a", "leave")
+    assert ran.code == 2
+    assert "--yes" in ran.err
+    for answer, code in (("n\n", 130), ("", 130), ("Y\n", 0)):
+        assert run("a", "show").code == 0
+        monkeypatch.setattr(sys, "stdin", Terminal(answer))
+        ran = run("a", "leave")
+        assert ran.code == code
+        assert "Leave the site lab?" in ran.err
+    assert run("a", "show").code == 2
+
+
+def test_a_founder_that_leaves_keeps_its_root_key(run: Site) -> None:
+    made = run.json("a", "create", "lab")
+    text = Path(made["root_key"]).read_text()
+    left = run.json("a", "leave", "--yes")
+    kept = Path(left["root_key"])
+    assert (kept.read_text(), stat.S_IMODE(kept.stat().st_mode)) == (text, 0o600)
+    assert run.json("a", "create", "other")["site"] != made["site"]
+    assert run("a", "leave", "--yes").code == 0
+    assert run.json("a", "create", "lab", "--root", str(kept))["site"] == made["site"]
+    assert run.json("a", "leave", "--yes")["root_key"] == str(kept)
+
+
+def test_no_root_key_is_put_in_place_of_another(run: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same site, but its passphrase may be known to nobody."""
+    monkeypatch.setenv("SWARM_SITE_PASSPHRASE", "secret")
+    run("a", "create", "lab", "--passphrase")
+    kept = Path(run.json("a", "leave", "--yes")["root_key"])
+    text = kept.read_text()
+    run("a", "create", "lab", "--root", str(kept))
+    ran = run("a", "leave", "--yes")
+    assert ran.code == 7
+    assert "Another root key" in ran.err
+    assert (kept.read_text(), run("a", "show").code) == (text, 0)
+
+
+def test_a_membership_that_is_damaged_can_be_left(run: Site) -> None:
+    run("a", "create", "lab")
+    (run.home("a") / "site" / "membership").write_text("?")
+    assert run("a", "show").code == 7
+    assert run.json("a", "leave", "--yes")["left"]
+    assert run("a", "show").code == 2
+
+
 # --- mistakes -------------------------------------------------------------------------------------------
 
 
@@ -235,7 +333,8 @@ def test_what_is_wrong_with_this_node_is_shown(
     ("words", "said"),
     [
         ([], "`swarm site` needs a command"),
-        (["leave"], "There is no command `swarm site leave`"),
+        (["part"], "There is no command `swarm site part`"),
+        (["leave", "lab"], "unrecognized arguments"),
         (["create"], "required: NAME"),
         (["create", "a\tb"], "cannot be the name"),
         (["invite"], "belongs to no site"),

@@ -54,3 +54,7 @@ def test_a_site_from_one_token(
             wait_until("it knows why", lambda: ask(late, "site", "show")["fault"] == "revoked")
             assert standings(early) == ["member"]
             assert late.swarm("site", "join", token).code == 4
+
+            assert ask(early, "site", "leave", "--yes")["left"]
+            wait_until("its daemon notices", lambda: ask(early, "status")["site"] is None)
+            wait_until("it is linked with no member", lambda: standings(early) == standings(machine) == [])

@@ -35,9 +35,10 @@ class Raw:
         self.id = self.identity.node_id
         self.host = host or f"10.0.0.{number}"
         self.badge = b""
+        self._network = through or lan.host(self.host)
         self.connector = Connector(
             self.identity,
-            through or lan.host(self.host),
+            self._network,
             agent="raw",
             entropy=entropy(number),
             clock=trio.current_time,
@@ -45,6 +46,13 @@ class Raw:
             badge=lambda: self.badge,
         )
         self.connector.listen_port = listen_port
+
+    async def listen(self, port: int, *, task_status: trio.TaskStatus[int]) -> None:
+        """Take links on this port of its host."""
+        await self._network.listen(port, None, self._welcome, task_status=task_status)
+
+    async def _welcome(self, stream: trio.abc.Stream, host: str | None) -> None:
+        await RawLink(await self.connector.welcome(stream)).run()
 
     @asynccontextmanager
     async def dialled(self, node: Node, kind: Kind) -> AsyncIterator[RawLink]:

@@ -11,11 +11,12 @@ from trio.testing import MockClock
 from protocol.messages import Belongs, Granted, Peers, Redeem, Renew, Revoked
 from protocol.standing import OPEN, Verdict
 from swarm.exchange.circle import LAST_WORDS_SECONDS, MAX_OPEN_LINKS, RENEW_SECONDS, REVIEW_SECONDS
-from swarm.exchange.peers import REFUSED_RETRY_SECONDS
+from swarm.exchange.peers import LASTING_SECONDS, REFUSED_RETRY_SECONDS
+from swarm.scheduler.neighbours import WANTED_LINKS, Neighbours
 from swarm.sources.address import Address
 from tests.exchange.gates import MEMBER, ScriptedGate
 from tests.exchange.memory import MemoryNetwork
-from tests.exchange.nodes import PORT, Content, Node, Offer
+from tests.exchange.nodes import PORT, Content, Node, Offer, identity
 from tests.exchange.raw import Raw, RawLink
 
 REVOKED = Verdict("refused", "revoked")
@@ -134,12 +135,12 @@ async def test_many_are_put_out_at_once(autojump_clock: MockClock) -> None:
     lan, gate = MemoryNetwork(), ScriptedGate()
     node = Node(lan, 1, gate=gate)
     async with node.running(), trio.open_nursery() as nursery:
-        for number in range(100, 130):
+        for number in range(100, 100 + WANTED_LINKS):
             raw = Raw(lan, number)
             raw.badge = b"lab"
             nursery.start_soon(RawLink(await raw.connector.dial(node.address, "control")).run)
         await trio.sleep(1)
-        assert len(node.linked) == 30
+        assert len(node.linked) == WANTED_LINKS
         gate.verdicts[b"lab"] = REVOKED
         node.exchange.circle.changed()
         await trio.sleep(2 * LAST_WORDS_SECONDS)
@@ -234,6 +235,21 @@ async def test_strangers_cannot_take_the_places_of_members(autojump_clock: MockC
         async with member.dialled(node, "control"):
             await trio.sleep(1)
             assert member.id in node.linked
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_stranger_that_is_nearer_displaces_no_member(autojump_clock: MockClock) -> None:
+    lan, gate = MemoryNetwork(), ScriptedGate()
+    gate.verdicts[b""] = OPEN
+    node = Node(lan, 1, gate=gate)
+    numbers = sorted(range(200, 250), key=lambda number: Neighbours(node.id).rank(identity(number).node_id))
+    async with node.running(), trio.open_nursery() as nursery:
+        for number in reversed(numbers):
+            raw = Raw(lan, number)
+            raw.badge = b"" if number in numbers[:10] else b"lab"
+            nursery.start_soon(RawLink(await raw.connector.dial(node.address, "control")).run)
+            await trio.sleep(LASTING_SECONDS)
+        assert [info.standing for info in node.exchange.peers()] == ["member"] * WANTED_LINKS
         nursery.cancel_scope.cancel()
 
 

@@ -61,7 +61,7 @@ def test_addresses_of_a_node_are_tried_one_after_another(table: PeerTable) -> No
     assert table.dials(10) == [at(1)]
     assert table.dials(10 + STAGGER_SECONDS) == [at(2)]
     table.reached(at(2), LARGE, 10.4)
-    table.link_up(LARGE, at(2), 10.4)
+    table.link_up(LARGE, at(2), 10.4, mine=True)
     assert table.dials(20) == []
     assert table.next_dial(20) == math.inf
 
@@ -125,7 +125,7 @@ def test_this_node_is_not_dialled_again(table: PeerTable) -> None:
 
 def test_an_address_one_cannot_dial_is_ignored(table: PeerTable) -> None:
     table.sighting(LARGE, [Address("0.0.0.0", 7677), Address("10.0.0.1", 0)], "mdns", 0)
-    table.link_up(LARGE, Address("10.0.0.1", 0), 0)
+    table.link_up(LARGE, Address("10.0.0.1", 0), 0, mine=True)
     assert table.addresses(LARGE) == []
 
 
@@ -137,10 +137,10 @@ def test_no_more_links_than_the_limit() -> None:
     table.failed(at(0), 100)
     assert len(table.dials(100)) == 1
     for number in range(3):
-        assert table.has_room(LARGE)
-        table.link_up(NodeId(bytes([10 + number]) * 32), None, 100)
-    assert not table.has_room(LARGE)
-    assert table.has_room(NodeId(bytes([10]) * 32))
+        assert table.has_room(LARGE, mine=True)
+        table.link_up(NodeId(bytes([10 + number]) * 32), None, 100, mine=True)
+    assert not table.has_room(LARGE, mine=True)
+    assert table.has_room(NodeId(bytes([10]) * 32), mine=True)
 
 
 def test_a_short_link_counts_as_a_failure(table: PeerTable) -> None:
@@ -150,14 +150,14 @@ def test_a_short_link_counts_as_a_failure(table: PeerTable) -> None:
     for _ in range(4):
         assert table.dials(now) == [at(1)]
         table.reached(at(1), LARGE, now)
-        table.link_up(LARGE, at(1), now)
+        table.link_up(LARGE, at(1), now, mine=True)
         table.link_down(LARGE, now, lasted=0.1)
         waits.append(table.next_dial(now) - now)
         now = table.next_dial(now)
     assert waits == [1, 2, 4, 8]
     table.dials(now)
     table.reached(at(1), LARGE, now)
-    table.link_up(LARGE, at(1), now)
+    table.link_up(LARGE, at(1), now, mine=True)
     table.link_down(LARGE, now, lasted=LASTING_SECONDS)
     assert table.next_dial(now) == now + 1
 
@@ -178,7 +178,7 @@ def test_goodbye_forgets_hints_only(table: PeerTable) -> None:
     table.sighting(LARGE, [at(2)], "static", 0)
     table.vanished(LARGE)
     assert [candidate.address for candidate in table.addresses(LARGE)] == [at(2)]
-    table.link_up(LARGE, at(3), 0)
+    table.link_up(LARGE, at(3), 0, mine=True)
     table.vanished(LARGE)
     assert len(table.addresses(LARGE)) == 2
 
@@ -239,7 +239,7 @@ def test_where_a_node_was_met_there_is_no_hurry() -> None:
 
 
 def test_how_a_peer_was_found(table: PeerTable) -> None:
-    table.link_up(LARGE, at(1), 0)
+    table.link_up(LARGE, at(1), 0, mine=True)
     assert table.via(LARGE) == "inbound"
     table.sighting(LARGE, [at(2)], "exchange", 0)
     assert table.via(LARGE) == "exchange"
@@ -248,10 +248,51 @@ def test_how_a_peer_was_found(table: PeerTable) -> None:
 
 
 def test_a_claim_to_an_address_does_not_take_it_from_a_linked_node(table: PeerTable) -> None:
-    table.link_up(LARGE, at(1), 0)
+    table.link_up(LARGE, at(1), 0, mine=True)
     table.sighting(SMALL, [at(1)], "mdns", 0)
-    table.link_up(SMALL, at(1), 0)
+    table.link_up(SMALL, at(1), 0, mine=True)
     assert [candidate.address for candidate in table.addresses(LARGE)] == [at(1)]
+
+
+def test_nobody_becomes_a_named_peer_by_saying_so(table: PeerTable) -> None:
+    """Named peers are given up for nobody, and any of them takes the place of others."""
+    table.sighting(None, [at(1)], "static", 0)
+    table.sighting(SMALL, [at(1)], "mdns", 0)
+    assert not table.named(SMALL)
+    assert table.dials(100) == [at(1)]
+    table.reached(at(1), LARGE, 100)
+    assert table.named(LARGE)
+    table.sighting(SMALL, [at(1)], "mdns", 100)
+    assert (table.named(SMALL), table.named(LARGE)) == (False, True)
+
+
+def test_a_named_peer_that_calls_is_one(table: PeerTable) -> None:
+    table.sighting(None, [at(1)], "static", 0)
+    table.called(at(1), LARGE)
+    table.called(at(2), SMALL)
+    table.called(None, SMALL)
+    assert (table.named(LARGE), table.named(SMALL)) == (True, False)
+    table.link_up(LARGE, at(1), 0, mine=False)
+    table.called(at(1), SMALL)
+    assert (table.named(LARGE), table.named(SMALL)) == (True, False)
+
+
+def test_a_named_peer_may_call_where_places_are_for_dialling() -> None:
+    table = PeerTable(ME, max_links=4)
+    for number in range(3):
+        table.link_up(NodeId(bytes([10 + number]) * 32), None, 0, mine=False)
+    table.sighting(LARGE, [at(1)], "static", 0)
+    assert not table.has_room(LARGE, mine=False)
+    table.called(at(1), LARGE)
+    assert table.has_room(LARGE, mine=False)
+
+
+def test_a_named_address_that_has_another_node_now(table: PeerTable) -> None:
+    table.sighting(None, [at(1)], "static", 0)
+    for node, now in ((LARGE, 100), (SMALL, 200)):
+        assert table.dials(now) == [at(1)]
+        table.reached(at(1), node, now)
+        assert table.named(node)
 
 
 @pytest.mark.parametrize(("x_first_here", "x_first_there"), list(itertools.product([True, False], repeat=2)))
@@ -284,7 +325,7 @@ def test_no_address_is_dialled_twice_at_a_time(steps: list[tuple[int, int, float
         if action == 0:
             table.sighting(node, [address], "mdns", now)
         elif action == 1:
-            table.link_up(node, address, now)
+            table.link_up(node, address, now, mine=True)
         elif action == 2 and node in table.linked:
             table.link_down(node, now, lasted=pause)
         elif action == 3 and address in under_way:

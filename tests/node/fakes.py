@@ -117,6 +117,7 @@ class FakeNode:
         self.called = trio.Event()
         self.cancelled = trio.Event()
         self.models_held: list[ModelRow] = [MODEL]
+        self.removed: list[RepoName] = []
 
     async def get(self, request: GetRequest, report: Report) -> GetResult:
         self.requests.append(request)
@@ -150,6 +151,7 @@ class FakeNode:
         self.roots = roots
 
     async def remove(self, name: RepoName) -> Removed:
+        self.removed.append(name)
         return {"snapshots": 1, "bytes": 7}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 
-from swarm.errors import NotFound
+from swarm.errors import NotAllowed, NotFound
 from swarm.node import callers, control
 from swarm.node.callers import Caller, Guest
 from swarm.transfer.requests import GetRequest, RepoName
@@ -64,12 +64,18 @@ async def test_a_guest_sees_nothing_private() -> None:
     assert [row["repo"] for row in await guest.models()] == ["ns/name"]
     assert (await guest.status())["snapshots"] == []
     assert await guest.why(OPEN) == [WHY]
-    assert await guest.remove(OPEN) == {"snapshots": 1, "bytes": 7}
     for name in (SECRET, RepoName("hf", "dataset", "ns/nothing")):
         with pytest.raises(NotFound, match="is held here"):
             await guest.why(name)
-        with pytest.raises(NotFound, match="is held here"):
-            await guest.remove(name)
+
+
+async def test_a_guest_removes_nothing() -> None:
+    """Nor does the answer tell what there is."""
+    held = node()
+    for name in (OPEN, SECRET, RepoName("hf", "dataset", "ns/nothing")):
+        with pytest.raises(NotAllowed, match="another user's"):
+            await Guest(held).remove(name)
+    assert held.removed == []
 
 
 async def test_what_a_guest_does_is_done() -> None:

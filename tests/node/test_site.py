@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 import pytest
 import trio
@@ -11,6 +12,7 @@ from trio.testing import MockClock
 from protocol.invitation import parse_grant, request
 from protocol.limits import KIB
 from protocol.membership import DAY, Rights
+from protocol.messages import Granted
 from swarm.errors import NotAllowed, UsageError
 from swarm.sites import administration
 from tests.exchange.nodes import PORT
@@ -234,6 +236,69 @@ async def test_a_copy_of_the_root_key_founds_the_site_anew(site: SiteLan, autoju
     await site.start(4)
     await trio.sleep(SOON)
     assert site.standing(4) == {2: MEMBER, 3: MEMBER}
+
+
+# --- leaving --------------------------------------------------------------------------------------------
+
+
+async def test_who_leaves_is_linked_with_no_member_and_open_to_others(
+    site: SiteLan, autojump_clock: MockClock
+) -> None:
+    await of_members(site, 3)
+    await site.start(4)
+    await trio.sleep(SOON)
+    assert administration.leave(site.folder(3)).joined
+    await trio.sleep(SOON)
+    assert (site.standing(3), site.standing(4)) == ({4: "open"}, {3: "open"})
+    assert site.standing(1) == {2: MEMBER}
+    assert site.gates[3].badge() == b""
+    await site.join(3, site.invite(1))
+    await trio.sleep(SOON)
+    assert site.standing(3) == {1: MEMBER, 2: MEMBER}
+
+
+async def test_who_leaves_is_open_to_members_that_serve_open_nodes(
+    site: SiteLan, autojump_clock: MockClock
+) -> None:
+    """They are told by the new handshake: what is for members only goes to it no more."""
+    site.create(1)
+    await site.start(1, serves_open=True)
+    await site.join(2, site.invite(1))
+    await site.start(2, serves_open=True)
+    await trio.sleep(SOON)
+    assert site.standing(1) == {2: MEMBER}
+    administration.leave(site.folder(2))
+    await trio.sleep(SOON)
+    assert (site.standing(1), site.standing(2)) == ({2: "open"}, {1: "open"})
+
+
+async def test_a_renewal_on_its_way_does_not_undo_leaving(
+    site: SiteLan, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    await of_members(site, 2)
+    granting = site.gates[1].grant
+
+    async def granted_too_late(*given: Any) -> Granted:
+        administration.leave(site.folder(2))
+        return await granting(*given)
+
+    monkeypatch.setattr(site.gates[1], "grant", granted_too_late)
+    site.wall.pass_days(16)
+    await trio.sleep(120)
+    assert site.folder(2).grant() is None
+    assert site.standing(2) == {}
+
+
+async def test_a_list_heard_just_before_leaving_is_not_kept(site: SiteLan, autojump_clock: MockClock) -> None:
+    await of_members(site, 3)
+    gate = site.gates[2]
+    revocation = site.revoke(1, 3)
+    await trio.sleep(SOON)
+    gate.unsaved.append(revocation)
+    administration.leave(site.folder(2))
+    await trio.sleep(SOON)
+    assert gate.unsaved == []
+    assert not site.folder(2).revocations()
 
 
 # --- being put out --------------------------------------------------------------------------------------

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import sys
 import tracemalloc
+import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from blake3 import blake3
@@ -128,6 +133,14 @@ CLASHES = {
     "a folder and a file": ["a/b", "a"],
     "a file and a folder but for case": ["a/B/c", "a/b"],
     "a sharp s": ["straße", "STRASSE"],
+    "but for normal form": ["caf\u00e9", "cafe\u0301"],
+    "but for normal form of folders": ["caf\u00e9/a", "cafe\u0301/b"],
+    "but for normal form and case": ["CAF\u00c9", "cafe\u0301"],
+    "but for the order of marks": ["a\u0323\u0302", "a\u0302\u0323"],
+    "Hangul, composed and not": ["\ud55c", "\u1112\u1161\u11ab"],
+    "a letter and its compatibility twin": ["\uf900", "\u8c48"],
+    "an iota below, before and after a mark": ["\u1fc3\u0300", "\u1fc2"],
+    "a file and a folder but for normal form": ["caf\u00e9/a", "cafe\u0301"],
 }
 
 
@@ -139,8 +152,71 @@ def test_paths_that_clash(paths: list[str]) -> None:
         replace(SNAPSHOT, files=tuple(File(path, EMPTY) for path in paths))
 
 
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (["caf\u00e9", "cafe\u0301"], r"'caf\xe9' and 'cafe\u0301' clash"),
+        (["caf\u00e9/a", "cafe\u0301/b"], r"'caf\xe9' and 'cafe\u0301' clash on the way to"),
+        (["模型.A", "模型.a"], "'模型.A' and '模型.a' clash"),
+    ],
+)
+def test_names_that_clash_are_told_so_that_the_difference_is_seen(paths: list[str], said: str) -> None:
+    with pytest.raises(BadManifest, match=re.escape(said)):
+        check_paths(paths)
+
+
 def test_paths_that_do_not_clash() -> None:
     check_paths(["a/b/c", "a/b/d", "b/a", "a/c", "c/b/c", "a.b", "ab"])
+    check_paths(
+        [
+            "模型/权重.bin",
+            "模型/说明.md",
+            "模型.md",
+            "データ.json",
+            "デ一タ.json",
+            "한국어.txt",
+            "ﬁ.txt",
+            "cafe\u0301",
+        ]
+    )
+
+
+ALPHABETS = st.sampled_from("aZ0éÉßſıİΣςΐᾼῃåÅ한ガ模豈") | st.characters(categories=["L", "M", "Nd"])
+SPELLINGS = {
+    "composed": partial(unicodedata.normalize, "NFC"),
+    "decomposed": partial(unicodedata.normalize, "NFD"),
+    "folded": str.casefold,
+    "both": lambda name: unicodedata.normalize("NFC", name.casefold()),
+}
+
+
+@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS.keys())
+@given(name=st.text(ALPHABETS, min_size=1, max_size=12))
+def test_no_two_spellings_of_a_name(spell: Callable[[str], str], name: str) -> None:
+    """Whatever macOS would take for one file is refused, as a file and as a folder on the way."""
+    other = spell(name)
+    check_paths([f"_{name}"])
+    check_paths([f"_{other}"])
+    if other == name:
+        return
+    for paths in ([name, other], [f"{name}/x", f"{other}/y"], [name, f"{other}/y"]):
+        with pytest.raises(BadManifest):
+            check_paths(paths)
+
+
+def test_what_letters_fold_to_needs_no_decomposing() -> None:
+    """It is decomposed already and begins with a letter: no mark has to move past it."""
+    letters = map(chr, range(sys.maxunicode + 1))
+    for letter in letters:
+        folded = letter.casefold()
+        if folded != letter and unicodedata.is_normalized("NFD", letter):
+            assert unicodedata.is_normalized("NFD", folded)
+            assert not unicodedata.combining(folded[0])
+
+
+@given(st.sets(st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), min_size=1), max_size=20))
+def test_names_in_chinese_do_not_clash(names: set[str]) -> None:
+    check_paths(f"{name[:80]}.bin" for name in {name[:80] for name in names})
 
 
 @pytest.mark.parametrize(

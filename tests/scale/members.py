@@ -110,31 +110,31 @@ class Members:
         """A handshake succeeded: both sides let the other in, or `other` says goodbye."""
         now = self._clock.now
         mine, theirs = self._tables[node.id], self._tables[other.id]
-        if not (self._make_room(other, node) and self._make_room(node, other)):
+        if not (self._make_room(other, node, mine=False) and self._make_room(node, other, mine=True)):
             self.refused += 1
-            mine.link_up(other.id, None, now)
+            mine.link_up(other.id, None, now, mine=True)
             self._introduce(other, node)
             other.tally.add("Bye", BYE_BYTES)
             mine.turned_away(other.id, now)
             mine.link_down(other.id, now, lasted=0.0)
             return
-        mine.link_up(other.id, self._addresses[other.id], now)
-        theirs.link_up(node.id, self._addresses[node.id], now)
+        mine.link_up(other.id, self._addresses[other.id], now, mine=True)
+        theirs.link_up(node.id, self._addresses[node.id], now, mine=False)
         for one, two in ((node, other), (other, node)):
             self._introduce(one, two, both=True)
         node.link_up(other)
         other.link_up(node)
         self._look(other)
 
-    def _make_room(self, node: Node, newcomer: Node) -> bool:
+    def _make_room(self, node: Node, newcomer: Node, *, mine: bool) -> bool:
         """Whether `node` has room for one more, having said goodbye to another perhaps."""
         table, now = self._tables[node.id], self._clock.now
-        if table.has_room(newcomer.id):
+        if table.has_room(newcomer.id, mine=mine):
             return True
         carried = {
             peer: link.flow.carried + link.peer.carried_to(node.id) for peer, link in node.links.items()
         }
-        spare = table.spare(newcomer.id, node.usage.busy(carried, now))
+        spare = table.spare(newcomer.id, node.usage.busy(carried, now), mine=mine)
         if spare is None or spare not in node.links:
             return False
         other = node.links[spare].peer

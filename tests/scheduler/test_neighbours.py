@@ -108,6 +108,18 @@ def test_who_is_next_on_the_ring_or_named_displaces_even_a_busy_one() -> None:
     assert choice(linked, someone, wanted=linked | {someone}, busy=linked, named={someone}) in linked
 
 
+def test_who_is_kept_is_given_up_for_nobody() -> None:
+    linked = set(OTHERS[:MAX_LINKS])
+    ring = sorted([ME, *OTHERS])
+    successor = ring[(ring.index(ME) + 1) % len(ring)]
+    linked.discard(successor)
+    far = max(linked - _next_to_me(linked | {successor}), key=Neighbours(ME).rank)
+    kept = linked - {far}
+    for others in ({}, {"named": {successor}}, {"wanted": {successor}}, {"sought": {successor}}):
+        assert choice(linked, successor, kept=kept, **others) == far
+        assert choice(linked, successor, kept=linked, **others) is None
+
+
 def _next_to_me(others: Set[NodeId]) -> set[NodeId]:
     ring = sorted({ME, *others})
     return {two if one == ME else one for one, two in pairwise([*ring, ring[0]]) if ME in (one, two)}

@@ -49,6 +49,24 @@ def test_who_was_let_in(founder: Person, other: Person, third: Person) -> None:
     assert [row.name for row in founder.folder.issued()] == ["of 1"]
 
 
+def test_leaving_takes_away_what_swarm_wrote_and_nothing_else(founder: Person, other: Person) -> None:
+    founder.invite()
+    grant = founder.let_in(other)
+    founder.folder.keep_revocation(
+        revoke(founder.me, founder.folder.root.public_key, founder.folder.grant().membership, None, [], NOW)  # type: ignore[union-attr]  # a founder has one
+    )
+    (founder.folder.path / ".membership.1.0a").write_text("begun")
+    (founder.folder.path / "notes").write_text("mine")
+    founder.folder.clear()
+    assert sorted(path.name for path in founder.folder.path.rglob("*")) == ["notes", "root.key"]
+    assert not founder.folder.joined
+    founder.folder.clear()
+    founder.folder.renew_grant(grant)
+    assert founder.folder.grant() is None
+    other.folder.renew_grant(grant)
+    assert other.folder.grant() == grant
+
+
 def test_the_stamp_changes_with_what_a_daemon_must_know(founder: Person, other: Person) -> None:
     stamps = {founder.folder.stamp()}
     founder.invite()

@@ -177,3 +177,13 @@ async def test_a_folder_that_cannot_be_written_refuses(founder: Person, other: P
     issued.rename(issued.with_name("gone"))
     issued.write_text("")
     assert (await gate.grant(peer(other), badge, Renew())).refusal == "no issuer"
+
+
+def test_who_has_left_knows_nothing_of_the_site(founder: Person, other: Person) -> None:
+    founder.let_in(other)
+    gate = other.gate()
+    gate.meet(peer(founder), founder.gate(now=NOW + 3 * DAY).badge())
+    assert gate.troubles
+    other.folder.clear()
+    assert reread(gate)
+    assert (gate.in_site, gate.badge(), gate.revocations, gate.troubles) == (False, b"", None, {})

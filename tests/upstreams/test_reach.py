@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import trio
+import trio.testing
 
 from swarm.sources.address import ip_address
 from swarm.upstreams.endpoint import Endpoint
 from swarm.upstreams.http import Http, open_client
 from swarm.upstreams.reach import Allowed, Fence, Level, Reached, level_of
-from swarm.upstreams.trouble import BadAnswer
+from swarm.upstreams.trouble import BadAnswer, Unavailable
 
 TARGET = ("http", "cdn.test", 80)
 HOME = ("http", "hub.test", 80)
@@ -37,7 +39,20 @@ HOME = ("http", "hub.test", 80)
         ("255.255.255.255", Level.PRIVATE),
         ("224.0.0.1", Level.PRIVATE),
         ("64:ff9b::a00:1", Level.PRIVATE),
+        ("64:ff9b:1::a00:1", Level.PRIVATE),
+        ("64:ff9b:1:ffff::1%eth0", Level.PRIVATE),
+        ("fec0::1", Level.PRIVATE),
+        ("::7f00:1", Level.PRIVATE),
+        ("::ffff:0:a00:1", Level.PRIVATE),
+        ("ff0e::1", Level.PRIVATE),
+        ("2001::7f00:1", Level.PRIVATE),
+        ("::ffff:10.0.0.1", Level.PRIVATE),
+        ("2002:a00:1::", Level.PRIVATE),
+        ("240.0.0.1", Level.PRIVATE),
+        ("0.1.2.3", Level.PRIVATE),
         ("169.254.169.254", Level.LINK),
+        ("::ffff:169.254.169.254", Level.LINK),
+        ("64:ff9b::a9fe:a9fe", Level.LINK),
         ("fe80::1%eth0", Level.LINK),
         ("127.0.0.1", Level.MACHINE),
         ("127.8.8.8", Level.MACHINE),
@@ -47,6 +62,8 @@ HOME = ("http", "hub.test", 80)
         ("::ffff:127.0.0.1", Level.MACHINE),
         ("2002:7f00:1::", Level.MACHINE),
         ("64:ff9b::7f00:1", Level.MACHINE),
+        ("64:ff9b::", Level.MACHINE),
+        ("::ffff:0.0.0.0", Level.MACHINE),
     ],
 )
 def test_levels(host: str, level: Level) -> None:
@@ -90,7 +107,10 @@ def fence(limit: Level, *hosts: str, allowed: Collection[str] = (), reached: Rea
     return Fence(TARGET, limit, reached or Reached(), Allowed.parse(allowed), resolves(*hosts))
 
 
-@pytest.mark.parametrize("inner", ["10.0.0.1", "169.254.169.254", "127.0.0.1", "::1"])
+@pytest.mark.parametrize(
+    "inner",
+    ["10.0.0.1", "169.254.169.254", "127.0.0.1", "::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "0.0.0.0", "::"],
+)
 async def test_a_name_that_leads_inward_is_not_connected_to(inner: str) -> None:
     with pytest.raises(BadAnswer, match=r"cdn\.test, which is"):
         await connect(fence(Level.PUBLIC, "8.8.8.8", inner), Stream("8.8.8.8"))
@@ -204,7 +224,17 @@ async def fetch(http: Http, endpoint: Endpoint, path: str) -> int:
     return reply.status
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433"])
+HERE: Final = [
+    *("127.0.0.1", "localhost", "LOCALHOST", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"),
+    *("0.0.0.0", "[::]", "[::1]", "[64:ff9b::127.0.0.1]", "[2002:7f00:1::]"),
+]
+"""This machine, as names and addresses."""
+
+SPELT_OTHERWISE: Final = ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0", "①②⑦.0.0.1", "localhost."]
+"""The same as only some resolvers read it; where none does, nothing is connected to."""
+
+
+@pytest.mark.parametrize("host", [*HERE, *SPELT_OTHERWISE])
 async def test_a_public_endpoint_leads_nobody_to_this_machine(
     monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
@@ -213,9 +243,48 @@ async def test_a_public_endpoint_leads_nobody_to_this_machine(
         hub.to = f"http://{host}:{inner.port}/secret"
         endpoint = Endpoint(f"http://127.0.0.1:{hub.port}")
         client.reached.note(endpoint.origin, Level.PUBLIC)
-        with pytest.raises(BadAnswer, match="on this machine"):
+        with pytest.raises(BadAnswer if host in HERE else (BadAnswer, Unavailable)):
             await fetch(Http(client), endpoint, "/a")
         assert (inner.connections, inner.heard) == (0, b"")
+
+
+class Names(trio.abc.HostnameResolver):
+    """A name server that gives one answer after another, the last of them for ever."""
+
+    def __init__(self, *answers: Collection[str]) -> None:
+        self.answers = list(answers)
+
+    async def getaddrinfo(self, host: Any, port: Any, *_: Any, **__: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answer]
+
+    async def getnameinfo(self, *_: Any, **__: Any) -> Any:
+        raise AssertionError("nobody asks this")
+
+
+async def redirected(names: Names) -> Site:
+    """What becomes of a server here that a public endpoint redirects to, by a name that `names` resolves."""
+    async with site() as hub, site() as inner, open_client() as client:
+        trio.socket.set_custom_hostname_resolver(names)
+        hub.to = f"http://cdn.test:{inner.port}/secret"
+        endpoint = Endpoint(f"http://127.0.0.1:{hub.port}")
+        client.reached.note(endpoint.origin, Level.PUBLIC)
+        with pytest.raises(BadAnswer, match=r"cdn\.test, which is on this machine"):
+            await fetch(Http(client), endpoint, "/a")
+        await trio.testing.wait_all_tasks_blocked()
+        return inner
+
+
+async def test_a_name_with_an_address_here_among_others_is_not_connected_to() -> None:
+    inner = await redirected(Names(["203.0.113.1", "127.0.0.1"]))
+    assert (inner.connections, inner.heard) == (0, b"")
+
+
+async def test_a_name_that_changes_between_the_check_and_the_connection_is_told_nothing() -> None:
+    inner = await redirected(Names(["203.0.113.1"], ["127.0.0.1"]))
+    assert inner.connections == 1
+    assert inner.heard == b""
 
 
 async def test_an_endpoint_of_this_machine_may_lead_here() -> None:
