@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
+from weakref import WeakSet
 
 import trio
 
@@ -66,6 +67,7 @@ class Transfers:
         self._running: dict[SnapshotKey, _Running] = {}
         self._ending: dict[SnapshotKey, _Running] = {}
         self._opened: OrderedDict[SnapshotKey, ServedTransfer] = OrderedDict()
+        self._in_use: WeakSet[ServedTransfer] = WeakSet()
         self._starting: dict[SnapshotKey, trio.Lock] = {}
 
     def start(self, nursery: trio.Nursery, exchange: Exchange) -> None:
@@ -106,7 +108,6 @@ class Transfers:
         running = self._running[key] = _Running(transfer, served)
         self.forget(key)
         try:
-            await self._review(served)
             await self._nursery.start(self._run, running)
         except BaseException:
             del self._running[key]
@@ -152,13 +153,16 @@ class Transfers:
             key=snapshot.key if audience == "everyone" else private_topic(snapshot.key),
         )
         await transfer.open()
-        return transfer, ServedTransfer(transfer, self._store, self._identity, audience)
+        served = ServedTransfer(transfer, self._store, self._identity, audience)
+        self._in_use.add(served)
+        await self._review(served)  # what it was found to be may have changed meanwhile
+        return transfer, served
 
     # --- for peers: the catalog -------------------------------------------------------------------
 
     async def open(self, topic: SnapshotKey, standing: Standing) -> ServedTransfer | None:
         """The topic as it can be served now; None when it is unknown or not for such a peer."""
-        if (served := self._at_hand(topic)) is not None and served.admits(standing):
+        if (served := self._at_hand(topic, standing)) is not None:
             return served
         audience: Audience = "everyone"
         stored = await self._store.offered(topic)
@@ -167,19 +171,17 @@ class Transfers:
         if stored is None or self._is_busy(stored.snapshot.key):
             return None
         _, served = await self._open(stored.snapshot, None, audience)
-        if topic not in self._opened and not self._is_busy(stored.snapshot.key):
+        if served.admits(standing) and topic not in self._opened and not self._is_busy(stored.snapshot.key):
             self._keep(served)
-            await self._review(served)
-        return self._at_hand(topic)
+        return self._at_hand(topic, standing)
 
-    def _at_hand(self, topic: SnapshotKey) -> ServedTransfer | None:
-        """What is open already."""
-        for running in self._running.values():
-            if running.served.topic == topic:
-                return running.served
+    def _at_hand(self, topic: SnapshotKey, standing: Standing) -> ServedTransfer | None:
+        """What is open already, for such a peer."""
         if topic in self._opened:
             self._opened.move_to_end(topic)
-        return self._opened.get(topic)
+        running = {one.served.topic: one.served for one in self._running.values()}
+        served = running.get(topic) or self._opened.get(topic)
+        return served if served is not None and served.admits(standing) else None
 
     async def lookup(
         self, hub: str, repo_type: str, repo: str, revision: str, standing: Standing
@@ -193,14 +195,14 @@ class Transfers:
         return key if stored.public else private_topic(key), stored.snapshot.commit
 
     def forget(self, key: SnapshotKey) -> None:
-        """The snapshot was removed from the store."""
+        """What is open of a snapshot is out of date: it was removed from the store, or is about to change."""
         for topic in (key, private_topic(key)):
             self._opened.pop(topic, None)
 
     async def review(self) -> None:
-        """Something takes a token by now: what is open of it, or has content in common with it, is served to
-        nobody any more who may not have it, and transfers leave their topics."""
-        for served in [*(running.served for running in self._running.values()), *self._opened.values()]:
+        """Something takes a token by now: what is in use of it, or has content in common with it, is served
+        to nobody any more who may not have it, and transfers leave their topics."""
+        for served in list(self._in_use):
             await self._review(served)
 
     async def _review(self, served: ServedTransfer) -> None:

@@ -22,6 +22,7 @@ from swarm.exchange.exchange import Exchange
 from swarm.node import transfers as module
 from swarm.node.transfers import Transfers
 from swarm.store import Store, open_store
+from swarm.transfer.transfer import Transfer
 from swarm.workers import InlineWorkers
 from tests.exchange.memory import MemoryNetwork
 from tests.exchange.nodes import PORT, Content, entropy
@@ -268,21 +269,36 @@ async def test_what_was_open_is_closed_with_what_it_has_in_common(
         assert await at.transfers.open(Content(9, seed=2).key, "open") is other, "it has no part in it"
 
 
+async def test_what_is_in_use_is_closed_though_it_is_no_longer_kept_open(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A peer may have ordered all of it, and others have asked for many others since."""
+    monkeypatch.setattr(module, "MAX_OPEN", 1)
+    async with house(tmp_path) as at:
+        for snapshot in (SNAPSHOT, Content(9, seed=2).snapshot):
+            await at.store.remember(snapshot, public=True)
+        served = await at.transfers.open(KEY, "open")
+        assert served is not None
+        await at.transfers.open(Content(9, seed=2).key, "open")
+        await at.store.withdraw("hf", "model", "org/model")
+        await at.transfers.review()
+        assert not served.admits("open")
+
+
 async def test_what_turns_out_to_be_private_while_it_is_opened(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    """Nobody reviews what is not open yet, so it is looked at once more when it is."""
+    """A review does not see what is not open yet, so it is looked at once more when it is."""
     async with house(tmp_path) as at:
         await at.store.remember(SNAPSHOT, public=True)
-        opening = at.transfers._open
+        opening = Transfer.open
 
-        async def slowly(*arguments: Any) -> Any:
-            opened = await opening(*arguments)
+        async def slowly(transfer: Transfer) -> None:
+            await opening(transfer)
             await at.store.withdraw("hf", "model", "org/model")
             await at.transfers.review()
-            return opened
 
-        with patch.object(at.transfers, "_open", slowly):
+        with patch.object(Transfer, "open", slowly):
             assert await had(at, KEY) == set()
             await at.store.remember(SNAPSHOT, public=True)
             async with at.transfers.use(SNAPSHOT, Line(Hub(CONTENT))) as transfer:
