@@ -34,7 +34,7 @@ from protocol.messages import (
     Seek,
 )
 from protocol.signing import attest
-from protocol.standing import OPEN
+from protocol.standing import OPEN, Audience, Standing
 from swarm.exchange.company import COMPANY_SECONDS
 from swarm.exchange.outbox import Message
 from swarm.exchange.topics import Topic
@@ -211,9 +211,9 @@ async def test_the_standing_counts_at_each_chunk(autojump_clock: MockClock) -> N
 
 
 @pytest.mark.parametrize("audience", ["everyone", "members"])
-async def test_what_is_offered_no_more_is_left(autojump_clock: MockClock, audience: str) -> None:
+async def test_what_is_offered_no_more_is_left(autojump_clock: MockClock, audience: Audience) -> None:
     async with called(b"lab") as at:
-        with at.node.exchange.join(CONTENT.key, CONTENT.digest, audience) as topic:  # type: ignore[arg-type]
+        with at.node.exchange.join(CONTENT.key, CONTENT.digest, audience) as topic:
             await at.answers(JOIN)
             heard(topic)
             topic.searched = trio.Event()  # as if there were many nodes
@@ -271,3 +271,13 @@ async def test_that_a_snapshot_is_private_is_heard_from_members_only(
         else:
             with pytest.raises(SourceFailed, match="another manifest"):
                 await one.exchange.manifest(two.id, topic)
+
+
+async def test_company_is_sought_among_members(autojump_clock: MockClock) -> None:
+    """Also by a node that has left its site, and links with whoever is there."""
+    node = Node(MemoryNetwork(), 1)
+    async with node.running():
+        cases: list[tuple[Audience, Standing]] = [("everyone", "open"), ("members", "member")]
+        for audience, among in cases:
+            with node.exchange.join(CONTENT.key, CONTENT.digest, audience):
+                assert node.exchange.among(CONTENT.key) == among
