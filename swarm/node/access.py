@@ -75,7 +75,9 @@ class Access:
 
     async def file_refused(self, snapshot: Snapshot, endpoint: Endpoint, why: SwarmError) -> None:
         """An endpoint just refused a file of this to the caller. That it has no such repository is believed
-        of the endpoint named first: another may only lag behind."""
+        of the endpoint named first: another may only lag behind. A file that is missing says nothing."""
+        if not isinstance(why, NotAllowed | NoSuchRepo):
+            return
         closed = isinstance(why, Gated) or (isinstance(why, NoSuchRepo) and endpoint == self._endpoints[0])
         await self._refused((snapshot.hub, snapshot.repo_type, snapshot.repo), [endpoint], closed=closed)
 

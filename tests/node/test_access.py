@@ -87,5 +87,7 @@ async def test_a_token_that_a_file_is_refused_to_is_good_no_more(tmp_path: Path)
     async with listed(tmp_path) as store:
         for token in ("good", "other"):
             await of(store, token, HUB).file_given(MODEL, HUB)
+        await of(store, "good", HUB).file_refused(MODEL, Endpoint(HUB, "good"), NotFound("no such file"))
+        assert await may(store, "good")
         await of(store, "good", HUB).file_refused(MODEL, Endpoint(HUB, "good"), NotAllowed("no more"))
         assert [await may(store, token) for token in ("good", "other")] == [False, True]
