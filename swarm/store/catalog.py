@@ -88,9 +88,8 @@ class Catalog:
 
     def shared(self, topic: SnapshotKey) -> Stored | None:
         """The private snapshot that has this topic within a site, if it may be shared there."""
-        rows = self._database.rows(
-            f"{COLUMNS} WHERE {access.SHARED} AND private_topic(key) = ?", bytes(topic)
-        )
+        condition = f"NOT public AND private_topic(key) = ? AND {access.SHARED}"
+        rows = self._database.rows(f"{COLUMNS} WHERE {condition}", bytes(topic))
         return self._stored(*rows[0]) if rows else None
 
     def audience(self, key: SnapshotKey) -> Audience:
