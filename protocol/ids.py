@@ -25,6 +25,9 @@ SiteId = NewType("SiteId", bytes)
 ChunkDigest = NewType("ChunkDigest", bytes)
 """32 bytes: BLAKE3 of a chunk's bytes."""
 
+PRIVATE_CONTEXT: Final = "lanswarm 2026-11 topic of a private snapshot within a site"
+"""Makes such a topic differ from every digest there is (BLAKE3, derive_key)."""
+
 
 def node_id(public_key: bytes) -> NodeId:
     """The id of the node that holds the Ed25519 key with these 32 raw bytes."""
@@ -34,6 +37,14 @@ def node_id(public_key: bytes) -> NodeId:
 def site_id(root_key: bytes) -> SiteId:
     """The id of the site whose root is the Ed25519 key with these 32 raw bytes."""
     return SiteId(blake3(root_key).digest())
+
+
+def private_topic(key: SnapshotKey) -> SnapshotKey:
+    """Where members of a site meet that know this snapshot to be private.
+
+    Another name than its key, so that whoever takes the snapshot for public meets nobody who does not.
+    """
+    return SnapshotKey(blake3(key, derive_key_context=PRIVATE_CONTEXT).digest())
 
 
 def to_text(identifier: bytes) -> str:

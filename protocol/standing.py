@@ -14,6 +14,9 @@ from protocol.revocation import Revocations
 
 Standing = Literal["member", "open", "refused"]
 
+Audience = Literal["everyone", "members", "nobody"]
+"""Whom something may be offered to: every peer, members of this node's site, or no peer at all."""
+
 Cause = Literal[
     "",
     "stranger",
@@ -43,6 +46,11 @@ class Verdict:
     @property
     def refused(self) -> bool:
         return self.standing == "refused"
+
+
+def admits(audience: Audience, standing: Standing) -> bool:
+    """May a peer of this standing know of what is for this audience?"""
+    return audience == "everyone" or (audience == "members" and standing == "member")
 
 
 OPEN: Final = Verdict("open")

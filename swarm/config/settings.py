@@ -42,7 +42,8 @@ class Settings:
 
     `listen` None: the default port, or any free one when that is taken. `interface` empty: discovery
     chooses. `endpoint` empty: none was named, so the hub's own (`endpoints`). `mdns` False: only the
-    static `peers`. `serve_open`: in a site, link with nodes of no site too, for what is public. `redirects`
+    static `peers`. `serve_open`: in a site, link with nodes of no site too, for what is public.
+    `share_private`: share private models with members of the site, and with nobody else. `redirects`
     names hosts and networks that a redirect may lead to from further out. `manifests` is whose word counts
     on what a model is, `private_offline` who may have a private one while the hub cannot be asked. `token`
     goes to the hub's own host, or to the endpoint that was named, and nowhere else.
@@ -54,6 +55,7 @@ class Settings:
     peers: tuple[str, ...] = ()
     mdns: bool = True
     serve_open: bool = False
+    share_private: bool = False
     gateway: HostPort | None = DEFAULT_GATEWAY
     upstream_rate: int | None = None
     upload_rate: int | None = None
@@ -92,6 +94,7 @@ KEYS: Final[dict[str, Read]] = {
     "peers": values.words,
     "mdns": values.boolean,
     "serve_open": values.boolean,
+    "share_private": values.boolean,
     "gateway": lambda value: values.optional_host_port(value, host="127.0.0.1", port=DEFAULT_GATEWAY.port),
     "upstream_rate": lambda value: parse_rate(values.text(value)),
     "upload_rate": lambda value: parse_rate(values.text(value)),

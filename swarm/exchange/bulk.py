@@ -20,9 +20,10 @@ from protocol.manifest import Layout
 from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
 from swarm.exchange.counters import Counter
 from swarm.exchange.given import Given
-from swarm.exchange.interfaces import Catalog, Limiter, PeerMessage
+from swarm.exchange.interfaces import Limiter, PeerMessage
 from swarm.exchange.link import Link
 from swarm.exchange.manifests import Manifests
+from swarm.exchange.offered import Offered
 from swarm.exchange.orders import Order, Orders, Unsolicited
 from swarm.exchange.outbox import Message
 from swarm.exchange.serving import Serving, TooGreedy
@@ -114,7 +115,7 @@ class BulkLink:
     def __init__(
         self,
         link: Link,
-        catalog: Catalog,
+        offered: Offered,
         counter: Counter,
         *,
         mine: bool,
@@ -137,7 +138,7 @@ class BulkLink:
         self._manifests = Manifests()
         self._expecting_since = clock()
         self._serving = Serving(
-            catalog,
+            offered,
             post=link.post,
             put=link.put,
             aside=link.aside,

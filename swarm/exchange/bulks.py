@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 import trio
 
 from protocol.ids import NodeId, SnapshotKey, short, to_text
+from protocol.standing import Standing
 from swarm.exchange.bulk import BulkLink
 from swarm.exchange.connector import CannotConnect, Connector
 from swarm.exchange.counters import Counters
 from swarm.exchange.given import Given
 from swarm.exchange.interfaces import Catalog, Limiter, PeerMessage
 from swarm.exchange.link import Link
+from swarm.exchange.offered import Offered
 from swarm.sources.address import Address
 from swarm.sources.interface import Source, SourceFailed
 
@@ -51,6 +54,10 @@ class Pairs(Protocol):
 
     def address(self, peer: NodeId) -> Address | None:
         """Where the peer listens, as far as that is known."""
+        ...
+
+    def standing_of(self, peer: NodeId) -> Standing:
+        """How the peer stands to this node now; refused when there is no link."""
         ...
 
     async def heard(self, topic: SnapshotKey, event: PeerMessage) -> None:
@@ -204,7 +211,7 @@ class Bulks:
                 old.link.cut("replaced by a newer connection")
         bulk = BulkLink(
             link,
-            self._catalog,
+            Offered(self._catalog, partial(self._pairs.standing_of, peer)),
             self.counters.of(peer),
             mine=mine,
             given=self._given,

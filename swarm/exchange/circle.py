@@ -66,12 +66,20 @@ class Everyone:
 
 
 class Circle:
-    """See the module. `expel(peer, reason)` cuts all connections with a peer."""
+    """See the module. `expel(peer, reason)` cuts all connections with a peer; `welcome` is told of one that
+    has become a member while it was linked."""
 
-    def __init__(self, gate: Gate, sessions: Sessions, expel: Callable[[NodeId, str], None]) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        sessions: Sessions,
+        expel: Callable[[NodeId, str], None],
+        welcome: Callable[[ControlSession], None],
+    ) -> None:
         self.gate = gate
         self._sessions = sessions
         self._expel = expel
+        self._welcome = welcome
         self._answers: dict[NodeId, trio.MemorySendChannel[Granted]] = {}
         self._revoked, self._leaving = trio.open_memory_channel[ControlSession](float("inf"))
         self._told_off: set[NodeId] = set()
@@ -174,10 +182,7 @@ class Circle:
 
     def _shown(self, session: ControlSession, badge: bytes) -> None:
         session.badge = badge
-        before = session.standing
         self._settle(session, self.gate.meet(session.link.peer, badge))
-        if before != "member":
-            self.up(session)
 
     def _heard(self, session: ControlSession, revocation: bytes) -> None:
         try:
@@ -205,3 +210,6 @@ class Circle:
             self._expel(session.peer, verdict.cause)
         elif (before, verdict.standing) == ("member", "open"):
             self._expel(session.peer, "no member any more")
+        elif verdict.standing == "member" != before:
+            self.up(session)
+            self._welcome(session)

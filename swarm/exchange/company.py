@@ -44,7 +44,7 @@ class Companies:
                 self._tell(topic)
 
     def _tell(self, topic: SnapshotKey) -> None:
-        company = sorted(peer for peer, session in self._sessions.items() if topic in session.wanting)
+        company = sorted(peer for peer, session in self._sessions.items() if session.counts_among(topic))
         message = Company(topic, tuple(company[:MAX_COMPANY]))
         for peer in message.nodes:
             self._sessions[peer].tell(topic, message)

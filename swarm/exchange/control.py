@@ -40,11 +40,10 @@ from protocol.messages import (
 )
 from protocol.signing import BadSignature, check_claims
 from protocol.standing import Standing
-from swarm.errors import SwarmError
 from swarm.exchange.interfaces import Catalog, PeerMessage, TopicMessage
 from swarm.exchange.link import Link
+from swarm.exchange.offered import Offered
 from swarm.exchange.outbox import Message, ready
-from swarm.exchange.serving import open_topic
 from swarm.exchange.spans import map_segments
 from swarm.sources.address import Address
 
@@ -81,12 +80,12 @@ log = logging.getLogger(__name__)
 class Hub(Protocol):
     """What a control session needs of the exchange."""
 
-    def active(self, topic: SnapshotKey) -> bool:
-        """Has a transfer joined this topic?"""
+    def active(self, topic: SnapshotKey, peer: NodeId) -> bool:
+        """Has a transfer joined this topic, in which this peer may take part?"""
         ...
 
     async def heard(self, topic: SnapshotKey, event: PeerMessage) -> None:
-        """Pass this on to the transfer that joined the topic, if there is one; may wait for it."""
+        """Pass this on to the transfer that joined the topic, if there is one for this peer; may wait."""
         ...
 
     def shared(self, peer: NodeId) -> None:
@@ -137,9 +136,10 @@ Job = _Announce | NeedClaims | Lookup | Seek | Renew
 class ControlSession:
     """One control connection. `mine`: this node dialled it. `address`: where the peer can be dialled.
 
-    `standing`, `badge`: how the peer stands to this node, by the badge it showed last. `replaced`: another
-    connection takes its place. `audience`: topics in which the peer wants to hear of this node. `wanting`:
-    topics of which it says that it lacks chunks. `finished` is set once all traces of the session are gone.
+    `standing`, `badge`: how the peer stands to this node, by the badge it showed last. `offered`: what it
+    may have of the catalog for that. `replaced`: another connection takes its place. `audience`: topics in
+    which the peer wants to hear of this node. `wanting`: topics of which it says that it lacks chunks.
+    `finished` is set once all traces of the session are gone.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class ControlSession:
         self.wanting: set[SnapshotKey] = set()
         self._held_back: dict[SnapshotKey, deque[Message]] = {}
         self.finished = trio.Event()
-        self._catalog = catalog
+        self.offered = Offered(catalog, lambda: self.standing)
         self._hub = hub
         self._clock = clock
         self._jobs: deque[Job] = deque()
@@ -186,6 +186,13 @@ class ControlSession:
         if topic in self.audience:
             self._queue(_Announce(topic, ask=False, with_map=False))
 
+    def leave(self, topic: SnapshotKey) -> None:
+        """This node takes part no more in a topic, as far as the peer may know."""
+        self._held_back.pop(topic, None)
+        if topic in self.audience:
+            self.audience.discard(topic)
+            self.link.post(Leave(topic))
+
     def tell(self, topic: SnapshotKey, message: Message) -> None:
         """Say something about a topic, if the peer wants to hear of it; once it knows that this node takes
         part, for it heeds nobody who does not."""
@@ -193,6 +200,10 @@ class ControlSession:
             self.link.post(message)
         elif topic in self._held_back:
             self._held_back[topic].append(message)
+
+    def counts_among(self, topic: SnapshotKey) -> bool:
+        """Does the peer lack chunks of a topic that it hears, or is about to hear, of this node?"""
+        return topic in self.wanting and (topic in self.audience or topic in self._held_back)
 
     async def probe(self) -> bool:
         """Does the peer still answer here? Returns within PROBE_SECONDS."""
@@ -255,7 +266,7 @@ class ControlSession:
         self._hub.company_changed(topic)
 
     async def _claims(self, message: Claims) -> None:
-        if not self._hub.active(message.topic):
+        if not self._hub.active(message.topic, self.peer):
             return
         try:
             signer = check_claims(message)
@@ -298,7 +309,7 @@ class ControlSession:
 
     async def _announce(self, job: _Announce) -> None:
         """Join and map leave in one go, so that whatever changes afterwards reaches the peer after them."""
-        served = await open_topic(self._catalog, job.topic)
+        served = await self.offered.open(job.topic)
         held_back = self._held_back.pop(job.topic, ()) if job.with_map else ()
         if served is None:
             self.audience.discard(job.topic)
@@ -318,20 +329,14 @@ class ControlSession:
             self._hub.shared(self.peer)
 
     async def _answer_claims(self, question: NeedClaims) -> None:
-        served = await open_topic(self._catalog, question.topic)
+        served = await self.offered.open(question.topic)
         if served is not None:
             for claims in served.claims(question.ranges):
                 await self.link.put(ready(claims))
 
     async def _answer_lookup(self, question: Lookup) -> None:
-        try:
-            found = await self._catalog.lookup(
-                question.hub, question.repo_type, question.repo, question.revision
-            )
-        except (SwarmError, OSError) as error:
-            log.warning("cannot look a name up for a peer: %s", error)
-            found = None
-        topic, commit = found or (None, "")
+        name = (question.hub, question.repo_type, question.repo, question.revision)
+        topic, commit = await self.offered.lookup(*name) or (None, "")
         try:
             self.link.post(Found(question.request, topic, commit))
         except BadMessage:  # a commit that no message can carry

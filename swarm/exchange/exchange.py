@@ -17,11 +17,11 @@ from typing import Final, Protocol
 import trio
 from blake3 import blake3
 
-from protocol.ids import NodeId, SnapshotKey, short, to_text
+from protocol.ids import NodeId, SnapshotKey, private_topic, short, to_text
 from protocol.manifest import Layout
 from protocol.messages import Belongs, Found, Granted, Peers, Renew, Revoked, Seek
 from protocol.signing import Identity
-from protocol.standing import Standing
+from protocol.standing import Audience, Standing, admits
 from swarm.errors import UsageError
 from swarm.exchange.bulk import BulkLink
 from swarm.exchange.bulks import Bulks
@@ -35,9 +35,9 @@ from swarm.exchange.guests import Guests, ask
 from swarm.exchange.interfaces import Catalog, Gate, Limiter, Network, PeerInfo, PeerMessage
 from swarm.exchange.link import HandshakeFailed, Link
 from swarm.exchange.lookups import Answer, Lookups
+from swarm.exchange.offered import Offered
 from swarm.exchange.peers import LASTING_SECONDS, PeerTable
 from swarm.exchange.seeking import Seeking
-from swarm.exchange.serving import open_topic
 from swarm.exchange.sessions import Sessions
 from swarm.exchange.topics import DigestOf, Sayable, Topic
 from swarm.exchange.usage import Usage
@@ -112,7 +112,8 @@ class Exchange:
         table = PeerTable(self.me, max_links=max_links)
         self._sessions = Sessions(table, self._connector, self, clock)
         self._guests = Guests(gate)
-        self.circle = Circle(gate, self._sessions, self._expel)
+        self.circle = Circle(gate, self._sessions, self._expel, self._welcome)
+        self._own = Offered(catalog, lambda: "member")
         self._topics: dict[SnapshotKey, Topic] = {}
         self._companies = Companies(self._sessions.current)
         self._lookups = Lookups()
@@ -216,29 +217,40 @@ class Exchange:
         return infos
 
     @contextmanager
-    def join(self, topic: SnapshotKey, digest_of: DigestOf) -> Iterator[Topic]:
+    def join(
+        self, topic: SnapshotKey, digest_of: DigestOf, audience: Audience = "everyone"
+    ) -> Iterator[Topic]:
         """Take part in a topic, as the catalog says it can be served. `digest_of`: what to demand of a
-        peer's chunk, None where that is not known. One transfer a topic."""
+        peer's chunk, None where that is not known. `audience`: with whom. One transfer a topic."""
         if topic in self._topics:
             raise RuntimeError("this topic has been joined already")
-        joined = self._topics[topic] = Topic(topic, self, digest_of, frozenset(self._sessions.current))
-        for session in self._sessions.current.values():
+        sessions = [one for one in self._sessions.current.values() if admits(audience, one.standing)]
+        linked = frozenset(session.peer for session in sessions)
+        joined = self._topics[topic] = Topic(topic, self, digest_of, linked, audience)
+        for session in sessions:
             session.announce(topic)
         if not self.crowded():
             joined.searched.set()
-        search = trio.CancelScope()
-        self._nursery.start_soon(self._seek, joined, search)
+        self._nursery.start_soon(self._seek, joined)
         try:
             yield joined
         finally:
-            search.cancel()
-            del self._topics[topic]
+            joined.search.cancel()
+            self._topics.pop(topic, None)
             joined.close()
             for session in self._sessions.current.values():
                 session.part(topic)
 
-    async def _seek(self, topic: Topic, search: trio.CancelScope) -> None:
-        with search:
+    def leave(self, topic: SnapshotKey) -> None:
+        """The catalog offers this no more: peers are told that this node has left, and a transfer that joined
+        it goes on without them."""
+        if joined := self._topics.pop(topic, None):
+            joined.leave()
+        for session in self._sessions.current.values():
+            session.leave(topic)
+
+    async def _seek(self, topic: Topic) -> None:
+        with topic.search:
             self._sessions.table.seeking += 1
             try:
                 await self._seeking.seek(topic.key, lambda: topic.company, topic.searched)
@@ -246,14 +258,16 @@ class Exchange:
                 self._sessions.table.seeking -= 1
 
     async def manifest(self, peer: NodeId, topic: SnapshotKey) -> bytes:
-        """The encoded snapshot with this key, from a peer; SourceFailed."""
+        """The encoded snapshot with this key, or this topic within the site, from a peer; SourceFailed."""
         source = Source("peer", to_text(peer))
         encoded = None
         with trio.move_on_after(MANIFEST_SECONDS):
             encoded = await (await self._bulks.get(peer)).manifest(topic)
         if encoded is None:
             raise SourceFailed(source, "no manifest in time", lasting=True)
-        if blake3(encoded).digest() != topic:
+        key = SnapshotKey(blake3(encoded).digest())
+        private = self.standing_of(peer) == "member" and private_topic(key) == topic
+        if topic != key and not private:
             self.misbehaved(peer, "sent a manifest that is not the one it was asked for")
             raise SourceFailed(source, "sent another manifest", lasting=True)
         return encoded
@@ -261,7 +275,7 @@ class Exchange:
     async def lookup(
         self, hub: str, repo_type: str, repo: str, revision: str, timeout: float = LOOKUP_SECONDS
     ) -> list[Answer]:
-        """What peers know of this name: (who, key, commit) each; waits for all of them or `timeout` s.
+        """What peers know of this name: (who, topic, commit) each; waits for all of them or `timeout` s.
 
         In a site its members are asked and nobody else.
         """
@@ -304,6 +318,12 @@ class Exchange:
         self._bulks.cut(peer, reason)
         if session := self._sessions.current.get(peer):
             session.link.cut(reason)
+
+    def _welcome(self, session: ControlSession) -> None:
+        """The peer has become a member: it hears of what is for members only."""
+        for topic in self._topics.values():
+            if topic.audience == "members":
+                session.announce(topic.key)
 
     # --- for the control connections (sessions.Owner) --------------------------------------------------
 
@@ -363,12 +383,13 @@ class Exchange:
 
     # --- for control sessions (control.Hub) ------------------------------------------------------------
 
-    def active(self, topic: SnapshotKey) -> bool:
-        return topic in self._topics
+    def active(self, topic: SnapshotKey, peer: NodeId) -> bool:
+        joined = self._topics.get(topic)
+        return joined is not None and joined.admits(self.standing_of(peer))
 
     async def heard(self, topic: SnapshotKey, event: PeerMessage) -> None:
-        if joined := self._topics.get(topic):
-            await joined.hear(event)
+        if self.active(topic, event.peer):
+            await self._topics[topic].hear(event)
 
     def shared(self, peer: NodeId) -> None:
         self._bulks.keep(peer)
@@ -394,14 +415,15 @@ class Exchange:
     def crowded(self) -> bool:
         return self._sessions.table.crowded
 
-    async def takes_part(self, topic: SnapshotKey) -> bool:
-        return topic in self._topics or await open_topic(self._catalog, topic) is not None
+    async def takes_part(self, topic: SnapshotKey, session: ControlSession) -> bool:
+        return self.active(topic, session.peer) or await session.offered.open(topic) is not None
 
     def call(self, node: NodeId, addresses: Iterable[Address], told_by: NodeId) -> None:
         self._sessions.call(node, addresses, told_by)
 
-    def among(self) -> Standing:
-        return "member" if self.circle.gate.in_site else "open"
+    def among(self, topic: SnapshotKey) -> Standing:
+        for_all = topic in self._topics and self._topics[topic].audience == "everyone"
+        return "open" if for_all and not self.circle.gate.in_site else "member"
 
     def told_of_site(self, session: ControlSession, message: Belongs | Revoked | Granted) -> None:
         self.circle.told(session, message)
@@ -425,8 +447,12 @@ class Exchange:
         return self._bulks.all(peer)
 
     async def layout(self, topic: SnapshotKey) -> Layout | None:
-        served = await open_topic(self._catalog, topic)
+        served = await self._own.open(topic)
         return served.layout if served else None
+
+    def standing_of(self, peer: NodeId) -> Standing:
+        session = self._sessions.current.get(peer)
+        return session.standing if session else "refused"
 
     def dialled(self, peer: NodeId) -> bool | None:
         session = self._sessions.current.get(peer)

@@ -87,6 +87,10 @@ class Reader(Protocol):
 class Served(Protocol):
     """One topic as this node can serve it: a live view, whose values may change between two reads."""
 
+    def admits(self, standing: Standing, /) -> bool:
+        """May a peer of this standing have it, by now?"""
+        ...
+
     @property
     def layout(self) -> Layout: ...
 
@@ -120,16 +124,19 @@ class Served(Protocol):
 
 
 class Catalog(Protocol):
-    """What this node offers to others: public snapshots only, unless a site's members share more."""
+    """What this node offers to others: public snapshots only, unless a site's members share more.
 
-    async def open(self, topic: SnapshotKey, /) -> Served | None:
+    What is not on offer to a peer of this standing is not told from what is unknown, nor in less time.
+    """
+
+    async def open(self, topic: SnapshotKey, standing: Standing, /) -> Served | None:
         """The topic as it can be served now; None when it is unknown or not on offer."""
         ...
 
     async def lookup(
-        self, hub: str, repo_type: str, repo: str, revision: str, /
+        self, hub: str, repo_type: str, repo: str, revision: str, standing: Standing, /
     ) -> tuple[SnapshotKey, str] | None:
-        """The key and commit of the snapshot with this name; None when it is unknown or not on offer."""
+        """The topic and commit of the snapshot with this name; None when it is unknown or not on offer."""
         ...
 
 

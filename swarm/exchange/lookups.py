@@ -11,7 +11,7 @@ from protocol.messages import BadMessage, Found, Lookup
 from swarm.exchange.control import ControlSession
 
 Answer = tuple[NodeId, SnapshotKey, str]
-"""Who knows the name, the key of the snapshot, and its commit."""
+"""Who knows the name, the topic of the snapshot, and its commit."""
 
 
 class _Asking:

@@ -51,16 +51,16 @@ class Owner(Protocol):
         """Are nodes known that there is no link with?"""
         ...
 
-    async def takes_part(self, topic: SnapshotKey) -> bool:
-        """Does this node take part in the topic, or serve it?"""
+    async def takes_part(self, topic: SnapshotKey, session: ControlSession) -> bool:
+        """Does this node take part in the topic, or serve it, as far as this peer may know?"""
         ...
 
     def call(self, node: NodeId, addresses: Iterable[Address], told_by: NodeId) -> None:
         """Have a link with this node, even for another, as this peer says."""
         ...
 
-    def among(self) -> Standing:
-        """Among whom this node seeks: in a site its members."""
+    def among(self, topic: SnapshotKey) -> Standing:
+        """Among whom this node seeks company in a topic: in a site its members."""
         ...
 
 
@@ -94,7 +94,7 @@ class Seeking:
         """Send a Seek if there is little company; whether there was need to."""
         if company >= ENOUGH_COMPANY or not self._owner.crowded():
             return False
-        self._send(Seek(topic, self._me, (), hops), self._owner.among(), ())
+        self._send(Seek(topic, self._me, (), hops), self._owner.among(topic), ())
         return True
 
     async def heard(self, session: ControlSession, message: Seek) -> None:
@@ -107,7 +107,7 @@ class Seeking:
         called = list(hints(Peers(((message.seeker, where),)), session.address))
         if not called:
             return
-        if await self._owner.takes_part(message.topic):
+        if await self._owner.takes_part(message.topic, session):
             for node, addresses in called:
                 self._owner.call(node, addresses, session.peer)
         elif message.hops:

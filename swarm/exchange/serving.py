@@ -22,7 +22,8 @@ from protocol.limits import KIB, MAX_DATA_PAYLOAD, MAX_PIECES
 from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
 from swarm.errors import SwarmError
 from swarm.exchange.given import Given
-from swarm.exchange.interfaces import Catalog, Limiter, Reader, Served
+from swarm.exchange.interfaces import Limiter, Reader, Served
+from swarm.exchange.offered import Offered
 from swarm.exchange.outbox import Making, ready
 from swarm.exchange.spans import covers, sendable_spans
 
@@ -54,12 +55,12 @@ class _Item:
 
 
 class Serving:
-    """The requests of one bulk connection. `post` and `put` are those of its link. `given`: what all links of
-    this node got."""
+    """The requests of one bulk connection. `offered`: what the peer may have. `post` and `put` are those of
+    its link. `given`: what all links of this node got."""
 
     def __init__(
         self,
-        catalog: Catalog,
+        offered: Offered,
         *,
         post: Callable[[Refuse | Elsewhere | ManifestPart], None],
         put: Callable[[Making], Awaitable[None]],
@@ -69,7 +70,7 @@ class Serving:
         given: Given,
         clock: Callable[[], float],
     ) -> None:
-        self._catalog = catalog
+        self._offered = offered
         self._post = post
         self._put = put
         self._aside = aside
@@ -110,7 +111,7 @@ class Serving:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        readings, ready = trio.open_memory_channel[Reading](0)
+        readings, ready = trio.open_memory_channel[tuple[Served, Reading]](0)
         self._given.open(self)
         try:
             async with trio.open_nursery() as nursery:
@@ -119,14 +120,16 @@ class Serving:
         finally:
             self._given.close(self)
 
-    async def _read(self, readings: trio.MemorySendChannel[Reading]) -> None:
+    async def _read(self, readings: trio.MemorySendChannel[tuple[Served, Reading]]) -> None:
         while True:
             if not self._queue:
                 await self._asked.park()
                 continue
             topic = self._queue[0].topic
-            served = await open_topic(self._catalog, topic)
+            served = await self._offered.open(topic)
             while self._queue and self._queue[0].topic == topic:
+                if served is not None and not self._offered.still(served):
+                    break
                 if isinstance(self._queue[0], NeedManifest):
                     self._queue.popleft()
                     await self._send_manifest(topic, served)
@@ -154,7 +157,10 @@ class Serving:
         return items
 
     async def _read_chunks(
-        self, topic: SnapshotKey, served: Served, readings: trio.MemorySendChannel[Reading]
+        self,
+        topic: SnapshotKey,
+        served: Served,
+        readings: trio.MemorySendChannel[tuple[Served, Reading]],
     ) -> None:
         layout = served.layout
         items = self._take(lambda chunk: layout.length(chunk) if chunk < layout.total else 0)
@@ -170,7 +176,7 @@ class Serving:
         reading = Reading(topic, asked, self._payload, self._memories[0])
         if not all(reader.at_hand for _, reader in asked if reader):
             await self._aside(reading.read)
-        await readings.send(reading)
+        await readings.send((served, reading))
 
     def _to_be_sent(self, topic: SnapshotKey, items: list[_Item]) -> list[_Item]:
         """Those of these chunks that the peer is not to have elsewhere; it is told of the others."""
@@ -179,8 +185,11 @@ class Serving:
             self._post(Elsewhere(topic, ranges))
         return [item for item in items if item.chunk in given]
 
-    async def _send(self, ready: trio.MemoryReceiveChannel[Reading]) -> None:
-        async for reading in ready:
+    async def _send(self, ready: trio.MemoryReceiveChannel[tuple[Served, Reading]]) -> None:
+        async for served, reading in ready:
+            if not self._offered.still(served):
+                self._refuse(reading.topic, reading.chunks)
+                continue
             self._sending = True
             while reading.more:
                 await self._put(reading.next_frame)
@@ -256,15 +265,6 @@ class Reading:
             else:
                 self.absent.append(chunk)
         return there
-
-
-async def open_topic(catalog: Catalog, topic: SnapshotKey) -> Served | None:
-    """The topic as it can be served now; a store that fails has nothing to offer."""
-    try:
-        return await catalog.open(topic)
-    except (SwarmError, OSError) as error:
-        log.warning("cannot open a topic for a peer: %s", error)
-        return None
 
 
 def data_frames(topic: SnapshotKey, chunks: list[tuple[int, Bytes]], payload: int) -> Iterator[Data]:

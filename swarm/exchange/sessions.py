@@ -156,7 +156,7 @@ class Sessions:
         unwelcome = self._owner.refusal(link)
         if unwelcome is None and not mine:
             self.table.called(address, peer)
-        counted = self._counted_as(link, address.host if mine and address else host)
+        counted = None if unwelcome else self._counted_as(link, address.host if mine and address else host)
         refusal = unwelcome or await self._refusal(link, mine=mine, counted=counted)
         if refusal is not None:
             if mine and address is not None and refusal in (unwelcome, CROWD):

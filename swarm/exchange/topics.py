@@ -12,6 +12,7 @@ from protocol.ids import ChunkDigest, NodeId, SnapshotKey, to_text
 from protocol.limits import KIB
 from protocol.manifest import Layout
 from protocol.messages import Absent, Join, Leave, NeedClaims
+from protocol.standing import Audience, Standing, admits
 from swarm.exchange.bulk import BulkLink
 from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicEvent, TopicMessage
 from swarm.exchange.outbox import weight
@@ -83,19 +84,27 @@ class PeerSource:
 
 
 class Topic:
-    """Made by `Exchange.join`. `events`: what peers say, and PeerGone when one is lost. `linked`: the peers
-    there were links with at the start, each of which will answer or be gone. `searched`: whether others were
-    looked for as well, as far as need be. `present`: who takes part.
+    """Made by `Exchange.join`. `audience`: which peers may take part. `events`: what peers say, and PeerGone
+    when one is lost. `linked`: the peers there were links with at the start, each of which will answer or be
+    gone. `searched`: whether others were looked for as well, as far as need be; `search` cancels that.
+    `present`: who takes part.
 
     The first a peer says is a Join (or that it is Absent); should the link be lost, a PeerGone follows and
     the peer begins anew.
     """
 
     def __init__(
-        self, key: SnapshotKey, links: Links, digest_of: DigestOf, linked: frozenset[NodeId] = frozenset()
+        self,
+        key: SnapshotKey,
+        links: Links,
+        digest_of: DigestOf,
+        linked: frozenset[NodeId] = frozenset(),
+        audience: Audience = "everyone",
     ) -> None:
         self.key = key
         self.linked = linked
+        self.audience = audience
+        self.search = trio.CancelScope()
         self._links = links
         self._digest_of = digest_of
         self.present: set[NodeId] = set()
@@ -134,6 +143,19 @@ class Topic:
         if peer in self.present:
             self.present.discard(peer)
             self._pass_on(PeerGone(peer))
+
+    def admits(self, standing: Standing) -> bool:
+        """May a peer of this standing take part?"""
+        return admits(self.audience, standing)
+
+    def leave(self) -> None:
+        """Nobody takes part any more, as far as the transfer hears and whatever it says."""
+        self.audience = "nobody"
+        self.search.cancel()
+        self.searched.set()
+        for peer in self.linked | self.present:
+            self._pass_on(PeerGone(peer))
+        self.present.clear()
 
     def _pass_on(self, event: TopicEvent) -> None:
         with suppress(trio.BrokenResourceError):  # the transfer is over; nobody listens

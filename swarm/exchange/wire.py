@@ -3,6 +3,10 @@
 A TCP socket writes straight into the buffer (`recv_into`), without a copy a read; any other trio stream
 is read and copied, which is for tests. While a large frame is under way the socket is told to wake us for
 no less than a good part of it (SO_RCVLOWAT, socket(7)): each time costs more than the bytes do.
+
+Where BBR is the machine's congestion control, links between nodes use CUBIC, if that is allowed. BBR takes
+losses for noise, and a LAN has short queues that a dozen flows fill: of eight nodes at 200 Mbit/s it sent
+5 % of all segments again, CUBIC 0.7 %. What comes from the internet is not concerned.
 """
 
 from __future__ import annotations
@@ -24,6 +28,12 @@ PATIENCE_BYTES: Final = 256 * KIB
 UNSENT_BYTES: Final = 128 * KIB
 """Bytes the kernel holds that it has not sent, beyond which it takes no more (TCP_NOTSENT_LOWAT, tcp(7)):
 5 ms at 200 Mbit/s to make the next frame ready in. What lies there can no longer be called off."""
+
+BBR: Final = b"bbr"
+"""Its name, and that of its later versions begins like it (TCP_CONGESTION, tcp(7))."""
+
+CUBIC: Final = b"cubic"
+"""What Linux uses by default. Who is not root may choose only what tcp_allowed_congestion_control names."""
 
 Buffer = bytes | bytearray | memoryview
 
@@ -47,6 +57,23 @@ class Wire(Protocol):
     async def close(self) -> None:
         """Close at once; never waits for the other side and never fails."""
         ...
+
+
+class Tunable(Protocol):
+    """What is set of a socket."""
+
+    def getsockopt(self, level: int, option: int, length: int) -> bytes: ...
+
+    def setsockopt(self, level: int, option: int, value: int | bytes) -> object: ...
+
+
+def tune(connection: Tunable) -> None:
+    """Set what makes a link between nodes fast. What the system does not know or allow stays as it is."""
+    with suppress(OSError, AttributeError):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    with suppress(OSError, AttributeError):
+        if connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).startswith(BBR):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CUBIC)
 
 
 class StreamWire:
@@ -80,8 +107,7 @@ class SocketWire(StreamWire):
         super().__init__(stream)
         self._socket = stream.socket
         self._low_water = 1
-        with suppress(OSError, AttributeError):  # a system without it wakes the sender sooner, no more
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        tune(self._socket)
 
     async def receive_into(self, buffer: memoryview, least: int) -> int:
         try:

@@ -16,10 +16,11 @@ from blake3 import blake3
 
 from protocol.ids import SnapshotKey
 from protocol.manifest import Blob, Snapshot
-from swarm.errors import NotAllowed
+from swarm.errors import NotAllowed, SwarmError
 from swarm.store import Store
 from swarm.transfer.requests import GetRequest
 from swarm.upstreams.endpoint import HUB_HOSTS, Endpoint
+from swarm.upstreams.trouble import Gated, NoSuchRepo
 
 PERMIT_SECONDS: Final = 3600.0
 """How long a token that the hub accepted for a repository is good for it without asking again: a `get` of a
@@ -30,6 +31,10 @@ OPERATOR: Final = ""
 
 HASH_CONTEXT: Final = "lanswarm 2026-11 credential that a private repository was given for"
 """So that the hashes in the store are of use for nothing else (BLAKE3, derive_key)."""
+
+
+CLOSED: Final = (Gated, NoSuchRepo)
+"""Refusals by which a hub says that a repository is not, or no longer, there for everybody."""
 
 
 class Access:
@@ -43,7 +48,7 @@ class Access:
         self._believed = {Endpoint(url).url for url in believed}
         self._endpoints = tuple(endpoints)
         self._known_is_enough = known_is_enough
-        self._whos = {_hash(e.authorization) for e in endpoints if e.authorization}
+        self._whos = _whos(endpoints)
 
     @property
     def domains(self) -> set[str]:
@@ -61,15 +66,35 @@ class Access:
             if endpoint.url == url and endpoint.authorization:
                 await self._store.permit(_hash(endpoint.authorization), self.domain(url), snapshot)
 
-    async def refused(self, request: GetRequest, *, closed: bool) -> list[SnapshotKey]:
-        """All endpoints just refused this to the caller; `closed`: because it is not public, whatever it was.
+    async def file_given(self, snapshot: Snapshot, url: str) -> None:
+        """The same of a file of it, while the snapshot may have been listed to everybody."""
+        stored = await self._store.snapshot(snapshot.key)
+        listed = stored is not None and stored.published
+        await self._store.remember(snapshot, public=False, published=listed, domain=self.domain(url))
+        await self.given(snapshot, url)
 
-        The keys of what nobody is offered any more, if the operator's own endpoints say so.
-        """
+    async def file_refused(self, snapshot: Snapshot, endpoint: Endpoint, why: SwarmError) -> None:
+        """An endpoint just refused a file of this to the caller. That it has no such repository is believed
+        of the endpoint named first: another may only lag behind. A file that is missing says nothing."""
+        if not isinstance(why, NotAllowed | NoSuchRepo):
+            return
+        closed = isinstance(why, Gated) or (isinstance(why, NoSuchRepo) and endpoint == self._endpoints[0])
+        await self._refused((snapshot.hub, snapshot.repo_type, snapshot.repo), [endpoint], closed=closed)
+
+    async def refused(self, request: GetRequest, why: SwarmError) -> None:
+        """All endpoints just refused this to the caller."""
         repo = (request.hub, request.repo_type, request.repo)
-        domains = {self.domain(endpoint.url) for endpoint in self._endpoints}
-        await self._store.revoke(self._whos, domains, *repo)
-        return await self._store.withdraw(*repo) if closed and domains == {OPERATOR} else []
+        await self._refused(repo, self._endpoints, closed=isinstance(why, CLOSED))
+
+    async def _refused(
+        self, repo: tuple[str, str, str], endpoints: Sequence[Endpoint], *, closed: bool
+    ) -> None:
+        """`closed`: because it is not public, whatever it was. Then none of it is public any more, if the
+        operator's own endpoints say so."""
+        domains = {self.domain(endpoint.url) for endpoint in endpoints}
+        await self._store.revoke(_whos(endpoints), domains, *repo)
+        if closed and domains == {OPERATOR}:
+            await self._store.withdraw(*repo)
 
     async def may(self, key: SnapshotKey, blobs: Collection[Blob], *, hub_answers: bool = True) -> bool:
         """Whether this is public, or the caller's token was good for it: lately or, if that is enough while
@@ -90,6 +115,11 @@ class Access:
             f"{snapshot.repo} takes a token that its hub accepts, and the hub cannot be asked now.",
             'Try again when it can be, or have the operator set private_offline = "known".',
         )
+
+
+def _whos(endpoints: Sequence[Endpoint]) -> set[bytes]:
+    """The credentials for these, as the store knows them."""
+    return {_hash(endpoint.authorization) for endpoint in endpoints if endpoint.authorization}
 
 
 def _hash(credential: str) -> bytes:

@@ -13,7 +13,7 @@ from typing import Final
 
 from protocol.signing import Identity
 from swarm.errors import StoreError
-from swarm.node import private
+from swarm.sites.files import read_or_make_secret
 
 KEY_BYTES: Final = 32
 
@@ -22,7 +22,7 @@ def load(home: Path) -> Identity:
     """The identity of this home, made on first use. StoreError when it cannot be read or made."""
     path = home / "identity"
     try:
-        text = private.load(path, f"{secrets.token_hex(KEY_BYTES)}\n{secrets.token_hex(KEY_BYTES)}\n")
+        text = read_or_make_secret(path, f"{secrets.token_hex(KEY_BYTES)}\n{secrets.token_hex(KEY_BYTES)}\n")
         seed, noise = (bytes.fromhex(line) for line in text.split())
         return Identity(seed, noise)
     except ValueError as error:
@@ -33,7 +33,7 @@ def load_token(home: Path) -> str:
     """The token of this home's local listeners, made on first use. StoreError as above."""
     path = home / "local-token"
     try:
-        token = private.load(path, f"{secrets.token_hex(KEY_BYTES)}\n").strip()
+        token = read_or_make_secret(path, f"{secrets.token_hex(KEY_BYTES)}\n").strip()
         if len(bytes.fromhex(token)) == KEY_BYTES:
             return token
     except ValueError:

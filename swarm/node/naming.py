@@ -4,7 +4,8 @@ The hub says what a name means. What it said is remembered, and used again when 
 a full commit never changes its meaning, so that one heard of before is not asked for again. When the
 hub is out of reach and nothing is remembered, peers are asked: what they say is taken only if all that
 know the snapshot say the same, and the result is marked as checked against a manifest, not the
-publisher; an operator can rule that out (`manifests = "hub"`, docs/threat-model.md).
+publisher; an operator can rule that out (`manifests = "hub"`, docs/threat-model.md). A topic that is not
+the key of its manifest is a member's word that the snapshot is private; that is remembered with it.
 """
 
 from __future__ import annotations
@@ -18,16 +19,15 @@ from typing import Final
 import trio
 
 from protocol.codec import BadEncoding
-from protocol.ids import NodeId, SnapshotKey, short
+from protocol.ids import NodeId, SnapshotKey, private_topic, short
 from protocol.manifest import BadManifest, Snapshot, decode_snapshot
 from swarm.errors import NoSource, NotAllowed, NotFound
 from swarm.exchange.exchange import Exchange
-from swarm.node.access import Access
+from swarm.node.access import CLOSED, Access
 from swarm.sources import SourceFailed
 from swarm.store import Store
 from swarm.transfer.requests import GetRequest, Verified
 from swarm.upstreams.huggingface import HuggingFace, Resolved
-from swarm.upstreams.trouble import Gated, NoSuchRepo
 
 FULL_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
@@ -48,12 +48,11 @@ MANIFEST_SECONDS: Final = 60.0
 class Named:
     """What a name stands for. `ref` is the branch or tag that was asked, None for a commit.
 
-    `public`: strangers may have it. `fresh`: the hub was asked just now.
+    `fresh`: the hub was asked just now.
     """
 
     snapshot: Snapshot
     ref: str | None
-    public: bool
     verified: Verified
     fresh: bool = False
 
@@ -61,7 +60,7 @@ class Named:
 class Names:
     """Resolves names for one caller by the hub, by what the store remembers, and by peers, in that order.
 
-    `hub_only`: what no hub ever said is not believed.
+    `hub_only`: what no hub ever said is not believed. `private`: members may say what a private model is.
     """
 
     def __init__(
@@ -72,14 +71,16 @@ class Names:
         tell: Callable[[str], None],
         *,
         hub_only: bool = False,
+        private: bool = False,
     ) -> None:
         self._store = store
         self._exchange = exchange
         self._access = access
         self._tell = tell
         self._hub_only = hub_only
-        self.withdrawn: list[SnapshotKey] = []
-        """Snapshots that turned out not to be public any more."""
+        self._private = private
+        self.closing = False
+        """Whether anything may be private by now that was not before; set before that is remembered."""
 
     async def resolve(self, request: GetRequest, hub: HuggingFace | None) -> Named:
         """The snapshot a request is for; `hub` None when it may not be asked. Raises SwarmError."""
@@ -99,8 +100,8 @@ class Names:
             except NoSource as error:
                 failure = error
             except (NotAllowed, NotFound) as error:
-                closed = isinstance(error, Gated | NoSuchRepo)
-                self.withdrawn = await self._access.refused(request, closed=closed)
+                self.closing = isinstance(error, CLOSED)
+                await self._access.refused(request, error)
                 raise
         if known := await self._remembered(request, revision):
             self._tell(
@@ -120,6 +121,7 @@ class Names:
         snapshot, ref = resolved.snapshot, resolved.ref
         if resolved.renamed_to:
             self._tell(f"{snapshot.repo} is called {resolved.renamed_to} by now")
+        self.closing = not resolved.public
         await self._store.remember(
             snapshot,
             public=resolved.public,
@@ -128,7 +130,7 @@ class Names:
         )
         if not resolved.public:
             await self._access.given(snapshot, resolved.endpoint)
-        return Named(snapshot, ref, await self._store.is_offered(snapshot.key), "publisher", fresh=True)
+        return Named(snapshot, ref, "publisher", fresh=True)
 
     async def _remembered(self, request: GetRequest, revision: str) -> Named | None:
         repo = (request.hub, request.repo_type, request.repo)
@@ -136,8 +138,7 @@ class Names:
         if stored is None or (self._hub_only and not stored.published):
             return None
         ref = None if FULL_COMMIT.fullmatch(revision) else revision
-        public = await self._store.is_offered(stored.snapshot.key)
-        return Named(stored.snapshot, ref, public, "publisher" if stored.published else "manifest")
+        return Named(stored.snapshot, ref, "publisher" if stored.published else "manifest")
 
     async def _from_peers(self, request: GetRequest, revision: str, failure: NoSource) -> Named:
         """What all peers that know the name agree on; raises `failure` when none does."""
@@ -151,35 +152,39 @@ class Names:
         else:
             raise failure
         commit = Counter(commit for _, _, commit in found).most_common(1)[0][0]
-        keys = {key for _, key, at in found if at == commit}
-        if len(keys) > 1:
+        topics = {topic for _, topic, at in found if at == commit}
+        topics -= {SnapshotKey(key) for key in topics if private_topic(key) in topics}
+        if len(topics) > 1:
             raise NoSource(
                 f"the hub cannot be reached, and peers disagree about {request.repo} at {commit[:12]}",
                 "Go online once, so that the hub can say.",
             ) from failure
-        peers = [peer for peer, _, at in found if at == commit]
-        snapshot = await self._manifest(request, keys.pop(), commit, peers)
-        if snapshot is None:
+        topic = topics.pop()
+        peers = [peer for peer, theirs, _ in found if theirs == topic]
+        snapshot = await self._manifest(request, topic, commit, peers)
+        public = snapshot is not None and snapshot.key == topic
+        if snapshot is None or not (public or self._private):
             raise failure
         ref = None if FULL_COMMIT.fullmatch(revision) else revision
-        await self._store.remember(snapshot, public=True, published=False, revisions=[ref] if ref else [])
+        self.closing = not public
+        await self._store.remember(snapshot, public=public, published=False, revisions=[ref] if ref else [])
         names = ", ".join(short(peer) for peer in peers[:5])
         self._tell(f"the hub cannot be reached; what {request.repo} is was learnt from {names}")
-        return Named(snapshot, ref, await self._store.is_offered(snapshot.key), "manifest")
+        return Named(snapshot, ref, "manifest")
 
     async def _manifest(
-        self, request: GetRequest, key: SnapshotKey, commit: str, peers: list[NodeId]
+        self, request: GetRequest, topic: SnapshotKey, commit: str, peers: list[NodeId]
     ) -> Snapshot | None:
-        """The snapshot with this key from the first peer that sends it as it should be."""
+        """The snapshot with this topic from the first peer that sends it as it should be."""
         asked = (request.hub, request.repo_type, request.repo, commit)
         for peer in peers:
             with trio.move_on_after(MANIFEST_SECONDS):
                 try:
-                    snapshot = decode_snapshot(await self._exchange.manifest(peer, key))
+                    snapshot = decode_snapshot(await self._exchange.manifest(peer, topic))
                 except (SourceFailed, BadManifest, BadEncoding) as error:
                     self._tell(f"{short(peer)} sent no usable manifest: {error}")
                     continue
                 named = (snapshot.hub, snapshot.repo_type, snapshot.repo, snapshot.commit)
-                if snapshot.key == key and named == asked:
+                if topic in (snapshot.key, private_topic(snapshot.key)) and named == asked:
                     return snapshot
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -93,17 +94,24 @@ class Node:
             known_is_enough=self._settings.private_offline == "known",
         )
         hub_only = self._settings.manifests == "hub"
-        names = Names(self._store, self._exchange, access, tell, hub_only=hub_only)
+        names = Names(
+            self._store,
+            self._exchange,
+            access,
+            tell,
+            hub_only=hub_only,
+            private=self._transfers.share_private,
+        )
         hub = self._hub(request, endpoints, tell)
         try:
             named = await names.resolve(request, hub)
         finally:
-            self._transfers.hide(names.withdrawn)
-        if not named.public:
-            self._transfers.hide([named.snapshot.key])
+            if names.closing:
+                with trio.CancelScope(shield=True):
+                    await self._transfers.review()
         files = select(named.snapshot, request.files, request.include, request.exclude)
         await access.check(named.snapshot, {file.blob for file in files}, hub_answers=named.fresh)
-        sources = await self._fetch(named, files, hub, report)
+        sources = await self._fetch(named, files, hub, access, report)
         await self._store.mark_complete(named.snapshot.key, [file.path for file in files])
         return self._result(request, named, files, sources, trio.current_time() - began)
 
@@ -116,17 +124,36 @@ class Node:
         return HuggingFace(self._http, endpoints, notify=tell)
 
     async def _fetch(
-        self, named: Named, files: Sequence[File], hub: HuggingFace | None, report: Callable[[Progress], None]
+        self,
+        named: Named,
+        files: Sequence[File],
+        hub: HuggingFace | None,
+        access: Access,
+        report: Callable[[Progress], None],
     ) -> tuple[SourceBytes, ...]:
         held = await self._store.held({file.blob: None for file in files})
         if all(state.complete for state in held.values()):
             size = sum(blob.size for blob in held)
             return (SourceBytes("local", self._local.name, size),) if size else ()
-        upstream = UpstreamPool(hub, named.snapshot, limiter=self._upstream_limit) if hub else None
-        async with self._transfers.use(named.snapshot, upstream, public=named.public) as transfer:
+        upstream = None
+        if hub:
+            not_public = partial(self._not_public, access, named.snapshot)
+            upstream = UpstreamPool(hub, named.snapshot, limiter=self._upstream_limit, not_public=not_public)
+        async with self._transfers.use(named.snapshot, upstream) as transfer:
             reporter = Reporter(transfer, files, self._local, report)
             await reporter.during(transfer.want, files)
             return reporter.account()
+
+    async def _not_public(
+        self, access: Access, snapshot: Snapshot, endpoint: Endpoint, refused: SwarmError | None
+    ) -> None:
+        """An endpoint gives a file for a credential only, or not at all, however the snapshot was listed."""
+        with trio.CancelScope(shield=True):
+            if refused is None:
+                await access.file_given(snapshot, endpoint.url)
+            else:
+                await access.file_refused(snapshot, endpoint, refused)
+            await self._transfers.review()
 
     def _result(
         self,

@@ -66,7 +66,11 @@ async def run_node(settings: Settings, *, embedded: bool) -> AsyncIterator[NodeA
         stack.callback(nursery.cancel_scope.cancel)
         began = trio.current_time()
         transfers = Transfers(
-            store, me, workers, lambda: max(MIN_SETTLE_SECONDS, began + settings.settle - trio.current_time())
+            store,
+            me,
+            workers,
+            lambda: max(MIN_SETTLE_SECONDS, began + settings.settle - trio.current_time()),
+            share_private=settings.share_private,
         )
         gate = SiteGate(
             SiteFolder(settings.home), me, workers, serves_open=settings.serve_open, wall=time.time

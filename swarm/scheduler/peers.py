@@ -36,6 +36,9 @@ ELSEWHERE_SECONDS: Final = 2.0
 """How long, at least, a chunk is not asked again of a peer that lets others relay it, twice that at most:
 several chunks' time on any link worth relaying over."""
 
+ELSEWHERE_IDLE_SECONDS: Final = 0.25
+"""The same where nothing else is to be asked of the peer: who was to relay it may be slow."""
+
 DOUBTFUL_FAILURES: Final = 2
 """Orders that fail one after another until what a peer has is no more counted on: one may be a link that was
 lost, or a machine that was too busy for seconds."""
@@ -75,6 +78,7 @@ class Peers:
         self._resting: dict[NodeId, Peer] = {}
         self._held: list[int] | None = [0] * LEVELS
         self._expected: int | None = 0
+        self._relayed: int | None = 0
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(self._peers.values())
@@ -100,6 +104,16 @@ class Peers:
                 self._expected |= self._expect(peer)
         return self._expected
 
+    @property
+    def relayed(self) -> int:
+        """The chunks that are offered by a peer which wants others, and so passes on what it gets."""
+        if self._relayed is None:
+            self._relayed = 0
+            for peer in self._peers.values():
+                if peer.wants:
+                    self._relayed |= peer.offers
+        return self._relayed
+
     def _expect(self, peer: Peer) -> int:
         doubtful = peer.failures >= DOUBTFUL_FAILURES or (peer.faults and self._is_resting(peer))
         return peer.offers if doubtful else minus(peer.has, peer.absent)
@@ -120,10 +134,19 @@ class Peers:
                 self._resting[node] = peer
         return self._peers[node]
 
+    def joined(self, node: NodeId, *, wants: bool, can_fetch: bool) -> Peer:
+        """The peer takes part, wanting chunks or not, able to go upstream or not."""
+        peer = self.add(node)
+        peer.can_fetch = can_fetch
+        if peer.wants != wants:
+            peer.wants = wants
+            self._relayed = None
+        return peer
+
     def remove(self, node: NodeId) -> None:
         if self._peers.pop(node, None) is None:
             return
-        self._held = self._expected = None
+        self._held = self._relayed = self._expected = None
         for peer in self._peers.values():
             self._ask_again(peer, peer.elsewhere | peer.elsewhere_lately)
 
@@ -142,6 +165,8 @@ class Peers:
             peer.offers |= offered
             if self._held is not None:
                 self._count(self._held, offered)
+            if self._relayed is not None and peer.wants:
+                self._relayed |= offered
         if self._expected is not None:
             self._expected |= self._expect(peer)
         return new
@@ -160,6 +185,13 @@ class Peers:
             peer.elsewhere_until = now + ELSEWHERE_SECONDS
         peer.elsewhere_lately |= bits
         self._offer(peer)
+
+    def spared(self, peer: Peer, now: float) -> None:
+        """Nothing is on order from the peer: ask it again soon for what others were to relay."""
+        if peer.elsewhere | peer.elsewhere_lately:
+            peer.elsewhere |= peer.elsewhere_lately
+            peer.elsewhere_lately = 0
+            peer.elsewhere_until = min(peer.elsewhere_until, now + ELSEWHERE_IDLE_SECONDS)
 
     def _ask_again(self, peer: Peer, bits: int) -> None:
         """These may be asked of a peer again: others relay them by now, or who was to may be gone."""
@@ -228,4 +260,4 @@ class Peers:
     def _offer(self, peer: Peer) -> None:
         unavailable = peer.refused | peer.elsewhere | peer.elsewhere_lately
         peer.offers = 0 if self._is_resting(peer) else minus(peer.has, unavailable)
-        self._held = self._expected = None
+        self._held = self._relayed = self._expected = None

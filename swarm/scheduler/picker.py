@@ -1,14 +1,17 @@
 """Which chunks to ask which peer for: own slice first, then the rarest.
 
-A chunk that only one peer has is first relayed by one node: chunks are dealt out in turn to the nodes
-that want them (sorted by id), so that each asks the only holder for a different part. What was dealt to
-the holder itself, or to a node that is late with its part, is dealt out again to the rest. A late node
-thus costs the others its grace, which follows from how fast it took its part so far. What even then nobody
-fetches (nodes may differ about who is late) is open to whoever has nothing else to ask of the holder.
+A chunk that nobody relays yet, as only one peer or only peers that want nothing have it, is first relayed by
+one node: chunks are dealt out in turn to the nodes that want them (sorted by id), so that each asks the
+holders for a different part. What was dealt to the holder itself, or to a node that is late with its part, is
+dealt out again to the rest. A late node thus costs the others its grace, which follows from how fast it took
+its part so far. What even then nobody fetches (nodes may differ about who is late) is open to whoever has
+nothing else to ask of the holder.
 
 A seed's upload is what a fan-out lasts, so nothing may leave it twice, nor at the end go to few nodes that
-must then hand it on to all. Who is done with its part helps whoever needs LEFT_SECONDS for the rest, and
-begins with what the other would take last. While there is an origin, chunks come one by one and this is moot.
+must then hand it on to all. And who gets chunks about in their order can hash the file as it comes, and has
+nothing left to read when the last one is there. So the parts advance together: who is HORIZON_ROUNDS ahead
+helps whoever needs LEFT_SECONDS for as many, and begins with what the other would take last. While there is
+an origin, chunks come one by one and this is moot.
 
 A holder that still has such chunks, or that is the origin, spends its upload on them: what others have as
 well is asked of the others, and of the origin only once it has been waiting.
@@ -25,7 +28,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from protocol.bits import minus, periodic
+from protocol.bits import everything, lowest, minus, periodic
 from protocol.ids import NodeId
 from swarm.scheduler.aged import Aged
 from swarm.scheduler.partial import Partial
@@ -37,6 +40,10 @@ fetched."""
 
 LEFT_SECONDS: Final = 0.3
 """Seconds a measured node may need for the rest of its part of what a seed has: a request takes no less."""
+
+HORIZON_ROUNDS: Final = 12
+"""Rounds of the dealing by which a node may be ahead before it helps: three times what it has on order at
+once, so that there is something to help with; more of them, and hashing falls behind."""
 
 MIN_GRACE: Final = 0.25
 """Least grace: a busy event loop pauses for as long now and then."""
@@ -151,7 +158,7 @@ class SliceFirst:
         self._partial = Partial(me, total, now)
 
     def tiers(self, peer: Peer, view: View, now: float) -> Iterator[Tier]:
-        """Own part of what only this peer has; parts of late nodes; what others have too, rarest first."""
+        """Own part of what nobody relays; parts of late nodes; what others have too, rarest first."""
         if self._partial.applies(peer, view.present, view.peers):
             origin = peer.node == view.origin
             for bits in self._partial.tiers(
@@ -160,23 +167,31 @@ class SliceFirst:
                 yield Tier(bits, self._start(view))
             return
         self._deal(view)
-        start = self._start(view)
+        led = view.origin is not None
+        start = self._start(view) if led else 0
         offered = view.want & peer.offers
         held = view.peers.held
-        only_here = minus(offered, held[1])
-        others = offered ^ only_here
-        mine = only_here & self._slices[self._me]
-        again = self._dealt_again(peer, view, only_here, now) if only_here else 0
-        led = view.origin is not None
-        yield Tier(mine, start if led else 0)
-        yield Tier(again, start, backwards=not led)
-        yield Tier(self._nobodys(peer, view, 0 if mine or again else only_here, now), start)
+        unrelayed = minus(offered, held[1] if peer.wants else view.peers.relayed)
+        others = offered ^ unrelayed
+        near = unrelayed if led else self._near(unrelayed)
+        mine = unrelayed & self._slices[self._me]
+        near_again = self._dealt_again(peer, view, near, now) if near else 0
+        again = self._dealt_again(peer, view, unrelayed, now) if unrelayed != near else near_again
+        yield Tier(mine & near, start)
+        yield Tier(near_again, start, backwards=not led)
+        yield Tier(minus(mine, near))
+        yield Tier(minus(again, near), backwards=True)
+        yield Tier(self._nobodys(peer, view, 0 if mine or again else unrelayed, now), start)
         if others and peer.node == view.origin:
             yield Tier(others & self._waiting.update(view.want & held[0], now), start)
-        elif others and not only_here:
+        elif others and not unrelayed:
             rare = minus(others, held[2])
-            yield Tier(rare, start)
+            yield Tier(rare, self._start(view))
             yield Tier(others ^ rare, start)
+
+    def _near(self, bits: int) -> int:
+        """What of these comes before the rest."""
+        return bits & everything(lowest(bits) + HORIZON_ROUNDS * len(self._present)) if bits else 0
 
     def _start(self, view: View) -> int:
         """A place of this node's own, so that two nodes ask for different chunks first."""
@@ -195,18 +210,18 @@ class SliceFirst:
         self._relays = {node: self._relays.get(node, Relay()) for node in view.present}
         self._left_over = {}
 
-    def _dealt_again(self, holder: Peer, view: View, only_here: int, now: float) -> int:
-        """This node's share of the parts of the holder and of late nodes."""
+    def _dealt_again(self, holder: Peer, view: View, unrelayed: int, now: float) -> int:
+        """This node's share of the parts of the holder and of nodes that are late with theirs of these."""
         out = [
             node
             for node in self._present
-            if node != self._me and self._out(node, holder, view, only_here, now)
+            if node != self._me and self._out(node, holder, view, unrelayed, now)
         ]
         left = [node for node in self._present if node not in out]
         share = self._share(left.index(self._me), len(left))
         bits = 0
         for node in out:
-            bits |= only_here & self._slices[node] & share
+            bits |= unrelayed & self._slices[node] & share
         return bits
 
     def _nobodys(self, holder: Peer, view: View, idle: int, now: float) -> int:
@@ -216,12 +231,12 @@ class SliceFirst:
         aged.period = min(max(IDLE_FACTOR * chunk_seconds, IDLE_GRACE), MAX_GRACE)
         return aged.update(idle, now)
 
-    def _out(self, node: NodeId, holder: Peer, view: View, only_here: int, now: float) -> bool:
-        """Whether this node will not relay its part of what only `holder` has."""
+    def _out(self, node: NodeId, holder: Peer, view: View, unrelayed: int, now: float) -> bool:
+        """Whether this node will not relay its part of these soon."""
         if node == holder.node:
             return True
         relay = self._relays[node]
-        pending = (only_here & self._slices[node]).bit_count()
+        pending = (unrelayed & self._slices[node]).bit_count()
         if not pending:
             relay.idle()
             return False

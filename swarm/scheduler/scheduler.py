@@ -146,8 +146,7 @@ class Scheduler:
 
     def _peer_joined(self, event: ev.PeerJoined, now: float) -> list[Command]:
         new = self._peers.get(event.peer) is None
-        peer = self._peers.add(event.peer)
-        peer.wants, peer.can_fetch = event.wants, event.can_fetch
+        self._peers.joined(event.peer, wants=event.wants, can_fetch=event.can_fetch)
         self._find_present()
         self._lease.joined(event.peer, event.wants and event.can_fetch)
         if not new:
@@ -373,9 +372,12 @@ class Scheduler:
         commands: list[Command] = []
         overdue = {source for source, (overdue_at, _) in clocks.items() if now >= overdue_at}
         for peer in self._peers:
-            if room := self._room(peer):
-                chosen = self._choose(peer, room, now) or self._choose_again(peer, room, overdue)
-                commands += self._place(peer.node, chosen, now) if chosen else []
+            room = self._room(peer)
+            chosen = room and (self._choose(peer, room, now) or self._choose_again(peer, room, overdue))
+            if chosen:
+                commands += self._place(peer.node, chosen, now)
+            elif not self._orders.owed(peer.node):
+                self._peers.spared(peer, now)
         lacking = minus(missing & self._peers.expected, self._vouched)
         return [*commands, *self._desk.ask(self._peers, lacking, now)]
 

@@ -18,6 +18,7 @@ from typing import Final
 from swarm.errors import StoreError
 
 OTHERS: Final = 0o077
+"""What nobody but the owner may do with a secret, in the bits of a file's mode."""
 
 MAX_FILE: Final = 1 << 20
 """Bytes of any of these files: the longest, a revocation list as text, has a tenth of it."""
@@ -54,9 +55,32 @@ def create_once(path: Path, text: str) -> bool:
 
 def read(path: Path) -> str | None:
     """What is in the file; None when there is none. Raises StoreError."""
+    return _read(path)
+
+
+def read_secret(path: Path) -> str | None:
+    """The same, for a file that nobody but its owner may read: refused otherwise."""
+    return _read(path, refused=OTHERS)
+
+
+def read_or_make_secret(path: Path, made: str) -> str:
+    """The same, of a file that gets `made` as its content if there is none yet: two at once agree on one."""
+    if (text := read_secret(path)) is None:
+        create_once(path, made)
+        text = read_secret(path)
+    return text or ""
+
+
+def _read(path: Path, refused: int = 0) -> str | None:
+    """`refused`: bits of the mode with which it is not read."""
     with usable(path):
         try:
             with path.open(encoding="utf-8") as file:
+                if os.fstat(file.fileno()).st_mode & refused:
+                    raise StoreError(
+                        f"{path} can be read by others.",
+                        f"Run `chmod 600 {path}`, if it is still yours alone.",
+                    )
                 return file.read(MAX_FILE)
         except FileNotFoundError:
             return None
@@ -76,20 +100,6 @@ def read_json(path: Path) -> dict[str, object] | None:
     if not isinstance(value, dict):
         raise ValueError("no object")
     return value
-
-
-def read_secret(path: Path) -> str | None:
-    """The same, for a file that nobody but its owner may read: refused otherwise."""
-    with usable(path):
-        try:
-            mode = path.stat().st_mode
-        except FileNotFoundError:
-            return None
-    if mode & OTHERS:
-        raise StoreError(
-            f"{path} can be read by others.", f"Run `chmod 600 {path}`, if it is still yours alone."
-        )
-    return read(path)
 
 
 def names(folder: Path) -> list[str]:

@@ -2,9 +2,10 @@
 
 A repository is private in a *domain*: that of the endpoints the operator chose (empty), or one endpoint
 that somebody named for himself. Who may name an endpoint may make it say anything, so the word of a domain
-counts for what it gave itself; the operator's counts for all. Content of a private repository is marked
-until its domain shows the same content to everybody: whoever learnt its digest could otherwise have it from
-here under another name.
+counts for what it gave itself; the operator's counts for all. What members of this node's site say is a
+domain too (`SITE`): it closes what nobody else spoke of, and opens nothing; who may have the same repository
+of the operator's domain may have that. Content of a private repository is marked until its domain shows the
+same content to everybody: whoever learnt its digest could otherwise have it from here under another name.
 
 Blocking; runs in worker threads.
 """
@@ -28,13 +29,33 @@ repositories, and would make each of them look private. Large content (SHA-256) 
 PERMIT_KEPT_SECONDS: Final = 90 * 24 * 3600.0
 """How long it is remembered at all that a token was good; whether it still counts is the node's business."""
 
+SITE: Final = "site"
+"""The domain of what members say. Domains of endpoints are URLs."""
+
 OFFERED: Final = (
     "public AND NOT (EXISTS (SELECT 1 FROM restricted) AND EXISTS (SELECT 1 FROM part"
     " JOIN restricted ON restricted.digest = part.digest WHERE part.snapshot = snapshot.id))"
 )
 """Condition on `snapshot`: anyone may have it, and nothing in it is marked."""
 
+SHARED: Final = (
+    "NOT public AND snapshot.domain = '' AND NOT EXISTS (SELECT 1 FROM part"
+    " JOIN restricted ON restricted.digest = part.digest JOIN private_repo r ON r.id = restricted.repo"
+    " WHERE part.snapshot = snapshot.id AND r.domain = '' GROUP BY part.digest"
+    " HAVING NOT MAX((r.hub, r.repo_type, r.repo) = (snapshot.hub, snapshot.repo_type, snapshot.repo)))"
+)
+"""Condition on `snapshot`: private, and members of the site may have it if the operator shares such models.
+
+What a caller's own endpoint gave is not shared, nor is content of another private repository by this name."""
+
 REPO: Final = "hub = ? AND repo_type = ? AND repo = ?"
+
+OPENED: Final = (
+    "SELECT r.id FROM permit JOIN private_repo own ON own.id = permit.repo"
+    " JOIN private_repo r ON (r.hub, r.repo_type, r.repo) = (own.hub, own.repo_type, own.repo)"
+    " WHERE who = ? AND at >= ? AND (r.id = own.id OR (own.domain = '' AND r.domain = ?))"
+)
+"""The repositories a credential is good for: those it was accepted for, and what members say of the same."""
 
 PUBLIC_IN: Final = (
     "SELECT digest FROM part JOIN snapshot ON snapshot.id = part.snapshot"
@@ -108,26 +129,16 @@ class Access:
                 [(who, domain, hub, repo_type, repo) for who in whos for domain in domains],
             )
 
-    def withdraw(self, hub: str, repo_type: str, repo: str) -> list[SnapshotKey]:
-        """Offer nothing of the repository any more; the keys of what was."""
+    def withdraw(self, hub: str, repo_type: str, repo: str) -> None:
+        """Nothing of the repository is public any more."""
         with self._database.transaction() as cursor:
-            rows = cursor.execute(
-                f"UPDATE snapshot SET public = 0 WHERE public AND {REPO} RETURNING key",
-                (hub, repo_type, repo),
-            )
-            return [SnapshotKey(key) for (key,) in rows.fetchall()]
+            cursor.execute(f"UPDATE snapshot SET public = 0 WHERE {REPO}", (hub, repo_type, repo))
 
     def withheld(
         self, key: SnapshotKey, blobs: Iterable[Blob], whos: Collection[bytes], since: float
     ) -> bool:
         """Whether some of this was had with a token, and none of these credentials was good for it since."""
-        good = {
-            repo
-            for who in whos
-            for (repo,) in self._database.rows(
-                "SELECT repo FROM permit WHERE who = ? AND at >= ?", who, since
-            )
-        }
+        good = {repo for who in whos for (repo,) in self._database.rows(OPENED, who, since, SITE)}
         private = self._database.rows(
             "SELECT private_repo.domain, private_repo.id FROM private_repo"
             " JOIN snapshot USING (hub, repo_type, repo) WHERE snapshot.key = ? AND NOT snapshot.public",

@@ -13,6 +13,7 @@ from typing import Final
 
 from protocol.ids import SnapshotKey
 from protocol.manifest import Snapshot, decode_snapshot
+from protocol.standing import Audience
 from swarm.errors import StoreError
 from swarm.store import access
 from swarm.store.schema import Database, batches
@@ -46,7 +47,7 @@ class Catalog:
         """Enter a snapshot, or note that it was seen again; `revisions` name it from now on.
 
         Whether it is public, and what the names mean that the operator's endpoints told, no other domain
-        changes, nor do peers (`access`).
+        changes, nor do peers (`access`); but what only they said is public, members may say is not.
         """
         repo = (snapshot.hub, snapshot.repo_type, snapshot.repo)
         with self._database.transaction() as cursor:
@@ -63,8 +64,12 @@ class Catalog:
                         "UPDATE snapshot SET public = ?, published = 1, domain = ? WHERE id = ?",
                         (public, domain, number),
                     )
+                elif not (published or was_published or public):
+                    cursor.execute("UPDATE snapshot SET public = 0 WHERE id = ?", (number,))
             if published:
                 (access.unmark if public else access.mark)(cursor, snapshot, domain)
+            elif not public:
+                access.mark(cursor, snapshot, access.SITE)
             cursor.executemany(
                 "INSERT INTO name VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET snapshot = excluded.snapshot WHERE ? = '' OR NOT EXISTS"
@@ -81,10 +86,23 @@ class Catalog:
         rows = self._database.rows(f"{COLUMNS} WHERE key = ? AND {access.OFFERED}", bytes(key))
         return self._stored(*rows[0]) if rows else None
 
-    def is_offered(self, key: SnapshotKey) -> bool:
-        return bool(
-            self._database.rows(f"SELECT 1 FROM snapshot WHERE key = ? AND {access.OFFERED}", bytes(key))
+    def shared(self, topic: SnapshotKey) -> Stored | None:
+        """The private snapshot that has this topic within a site, if it may be shared there."""
+        condition = f"NOT public AND private_topic(key) = ? AND {access.SHARED}"
+        rows = self._database.rows(f"{COLUMNS} WHERE {condition}", bytes(topic))
+        return self._stored(*rows[0]) if rows else None
+
+    def audience(self, key: SnapshotKey) -> Audience:
+        """Whom the snapshot with this key may be offered to, at most."""
+        rows = self._database.rows(
+            f"SELECT {access.OFFERED}, {access.SHARED} FROM snapshot WHERE key = ?", bytes(key)
         )
+        match rows:
+            case [(1, _)]:
+                return "everyone"
+            case [(_, 1)]:
+                return "members"
+        return "nobody"
 
     def find(
         self, hub: str, repo_type: str, repo: str, revision: str, domains: Collection[str]
@@ -94,9 +112,12 @@ class Catalog:
         marks = ",".join("?" * len(domains))
         return self._find((hub, repo_type, repo, revision), f"domain IN ({marks})", domains)
 
-    def find_offered(self, hub: str, repo_type: str, repo: str, revision: str) -> Stored | None:
-        """The same among those that strangers may have."""
-        return self._find((hub, repo_type, repo, revision), access.OFFERED, ())
+    def find_offered(
+        self, hub: str, repo_type: str, repo: str, revision: str, members: bool
+    ) -> Stored | None:
+        """The same among those that strangers, or members of the site, may have."""
+        condition = f"({access.OFFERED} OR {access.SHARED})" if members else access.OFFERED
+        return self._find((hub, repo_type, repo, revision), condition, ())
 
     def _find(self, asked: tuple[str, ...], condition: str, values: Collection[str]) -> Stored | None:
         named = self._database.rows(

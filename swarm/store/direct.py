@@ -4,7 +4,8 @@ A chunk is written once, sent on to a few neighbours while it is still in memory
 read. Through the page cache each of its pages is allocated, filled by a copy, written back some time and,
 in the end, waited for by fsync; past it the disk takes the bytes from where they are.
 
-A disk that has to seek is better served by the page cache, which sorts. No system tells which kind a disk
+A disk that has to seek is better served by the page cache, which sorts; it is told to begin at once, lest
+all is left to the fsync. No system tells which kind a disk
 is (a virtual one says anything), so the first writes are timed, and if they are slow it is left at that.
 What is not a multiple of a block, as the end of a file, always goes through the page cache. Nothing tells
 cheaply whether the page cache has a chunk: to try (RWF_NOWAIT) makes it read ahead.
@@ -23,7 +24,7 @@ from typing import Final
 from protocol.chunks import LARGEST_CHUNK, Bytes
 from protocol.limits import MIB
 from swarm.store.descriptors import Opened
-from swarm.store.files import write_at
+from swarm.store.files import write_at, write_back
 
 BLOCK: Final = 4096
 """Addresses, offsets and lengths are multiples of this: no disk's logical block is larger."""
@@ -71,6 +72,7 @@ class Direct:
         length = memoryview(data).nbytes
         if file.direct < 0 or self._slow or offset % BLOCK or length % BLOCK or length > LARGEST_CHUNK:
             write_at(file.fd, data, offset)
+            write_back(file.fd, offset, length)
             return
         with self.buffer() as buffer:
             buffer[:length] = data

@@ -29,6 +29,15 @@ SECTOR: Final = 512
 """Unit of st_blocks on every system, whatever the block size."""
 
 
+def write_back(fd: int, offset: int, length: int) -> None:
+    """Begin to write to disk what was just written to this part of a file, and do not wait for it.
+
+    POSIX_FADV_DONTNEED does that for dirty pages, which it leaves where they are (Linux, mm/fadvise.c).
+    """
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(fd, offset, length, os.POSIX_FADV_DONTNEED)
+
+
 def write_at(fd: int, data: Bytes, offset: int) -> None:
     """All of `data` at `offset`. Raises OSError."""
     view = memoryview(data)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from protocol.ids import private_topic
 from swarm.errors import StoreError
 
 VERSION: Final = 2
@@ -88,6 +89,7 @@ class Database:
         """Opens or creates the file. Raises sqlite3.Error, StoreError when a later version wrote it."""
         uri = f"file:{quote(str(path))}?nolock=1"
         self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+        self._connection.create_function("private_topic", 1, private_topic, deterministic=True)
         self._lock = threading.RLock()
         try:
             self._prepare(path)

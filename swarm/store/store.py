@@ -24,6 +24,7 @@ import trio
 from protocol.chunks import Bytes, Chunk
 from protocol.ids import ChunkDigest, NodeId, SnapshotKey
 from protocol.manifest import Blob, Snapshot
+from protocol.standing import Audience
 from swarm.sources.interface import Source
 from swarm.store.access import Access
 from swarm.store.catalog import Catalog
@@ -192,7 +193,8 @@ class Store:
     ) -> None:
         """Know a snapshot from now on, and these names for it. Once published it stays so (see `Stored`).
 
-        `domain`: whose word this is, and whether anyone may have it (`swarm.store.access`).
+        `domain`: whose word this is, and whether anyone may have it (`swarm.store.access`). Not `published`
+        and not `public`: a member of the site says that it is private.
         """
         await self._call(self._catalog.remember, snapshot, public, published, revisions, self._now(), domain)
 
@@ -211,13 +213,19 @@ class Store:
         """The snapshot with this key, if strangers may have all of it."""
         return await self._call(self._catalog.offered, key)
 
-    async def is_offered(self, key: SnapshotKey) -> bool:
-        """Whether there is such a one."""
-        return await self._call(self._catalog.is_offered, key)
+    async def shared(self, topic: SnapshotKey) -> Stored | None:
+        """The private snapshot with this topic (`protocol.ids.private_topic`), if members may have it."""
+        return await self._call(self._catalog.shared, topic)
 
-    async def find_offered(self, hub: str, repo_type: str, repo: str, revision: str) -> Stored | None:
-        """As `find`, among what strangers may have."""
-        return await self._call(self._catalog.find_offered, hub, repo_type, repo, revision)
+    async def audience(self, key: SnapshotKey) -> Audience:
+        """Whom this snapshot may be offered to, at most."""
+        return await self._call(self._catalog.audience, key)
+
+    async def find_offered(
+        self, hub: str, repo_type: str, repo: str, revision: str, *, members: bool = False
+    ) -> Stored | None:
+        """As `find`, among what strangers may have, or members too."""
+        return await self._call(self._catalog.find_offered, hub, repo_type, repo, revision, members)
 
     async def snapshots(self) -> list[Summary]:
         """All snapshots, the one last remembered first."""
@@ -255,9 +263,9 @@ class Store:
         """These domains just refused the repository to these credentials."""
         await self._call(self._access.revoke, whos, domains, hub, repo_type, repo)
 
-    async def withdraw(self, hub: str, repo_type: str, repo: str) -> list[SnapshotKey]:
-        """Offer nothing of the repository any more; the keys of what was offered."""
-        return await self._call(self._access.withdraw, hub, repo_type, repo)
+    async def withdraw(self, hub: str, repo_type: str, repo: str) -> None:
+        """Nothing of the repository is public any more."""
+        await self._call(self._access.withdraw, hub, repo_type, repo)
 
     async def withheld(
         self, key: SnapshotKey, blobs: Iterable[Blob], whos: Collection[bytes], age: float

@@ -1,27 +1,53 @@
-"""A snapshot as other nodes may have it from this one: a live view of a transfer, running or not."""
+"""A snapshot as other nodes may have it from this one: a live view of a transfer, running or not.
+
+Who may have it can only become fewer (`close`): whoever turns out to be let in later gets a view of its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from protocol import bits as bitset
-from protocol.ids import ChunkDigest
+from protocol.ids import ChunkDigest, SnapshotKey
 from protocol.limits import MAX_CLAIMED_DIGESTS
-from protocol.manifest import Layout
+from protocol.manifest import Layout, Snapshot
 from protocol.messages import Claims, Ranges
 from protocol.signing import Identity, attest
+from protocol.standing import Audience, Standing, admits
 from swarm.exchange.interfaces import Reader
 from swarm.store import Store
 from swarm.transfer.transfer import Transfer
 
 
 class ServedTransfer:
-    """What `swarm.exchange.Served` asks for, told from a transfer and read from the store."""
+    """What `swarm.exchange.Served` asks for, told from a transfer and read from the store.
 
-    def __init__(self, transfer: Transfer, store: Store, identity: Identity) -> None:
+    `audience`: who may have it."""
+
+    def __init__(
+        self, transfer: Transfer, store: Store, identity: Identity, audience: Audience = "everyone"
+    ) -> None:
+        self.audience = audience
         self._transfer = transfer
         self._store = store
         self._identity = identity
+
+    @property
+    def topic(self) -> SnapshotKey:
+        """What it is served under."""
+        return self._transfer.key
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self._transfer.snapshot
+
+    def close(self) -> None:
+        """No peer may have it any more."""
+        self.audience = "nobody"
+
+    def admits(self, standing: Standing) -> bool:
+        """May a peer of this standing have it, by now?"""
+        return admits(self.audience, standing)
 
     @property
     def layout(self) -> Layout:
@@ -74,7 +100,7 @@ class ServedTransfer:
                 span = range(at, min(at + MAX_CLAIMED_DIGESTS, start + length))
                 digests = tuple(digest for chunk in span if (digest := known[chunk]) is not None)
                 if len(digests) == len(span):
-                    yield attest(self._identity, self._transfer.snapshot.key, at, digests, whole)
+                    yield attest(self._identity, self.topic, at, digests, whole)
 
     def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
         """What reads the chunk's bytes; None when it is not held, or under another digest."""

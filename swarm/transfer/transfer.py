@@ -14,7 +14,7 @@ from typing import Final
 import trio
 
 from protocol import bits as bitset
-from protocol.ids import ChunkDigest, NodeId, short
+from protocol.ids import ChunkDigest, NodeId, SnapshotKey, short
 from protocol.manifest import Blob, File, Snapshot
 from protocol.messages import Claims, Join, Lost, NeedClaims
 from protocol.signing import Identity, attest
@@ -49,7 +49,7 @@ CLOSE_SECONDS: Final = 2.0
 
 
 class Transfer:
-    """The fetching of one snapshot. `topic` None: nobody else may know (a private model)."""
+    """The fetching of one snapshot. `key`: the topic under which peers may know of it, if not its own."""
 
     def __init__(
         self,
@@ -60,8 +60,10 @@ class Transfer:
         workers: Workers,
         upstream: Upstream | None,
         settle: float,
+        key: SnapshotKey | None = None,
     ) -> None:
         self.snapshot = snapshot
+        self.key = key or snapshot.key
         self.layout = snapshot.layout
         self.held = Held(self.layout)
         self.ledger = Ledger()
@@ -95,7 +97,7 @@ class Transfer:
         self._wanted = 0
         self._answers = Answers()
         self._upstream_said = ""
-        self._news = News(snapshot.key, self._attest, self._tell, self._left)
+        self._news = News(self.key, self._attest, self._tell, self._left)
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -104,7 +106,7 @@ class Transfer:
         await self.held.read(self._store, self.book)
         scheduler = Scheduler(
             self._identity.node_id,
-            self.snapshot.key,
+            self.key,
             self.layout,
             self.have,
             trio.current_time(),
@@ -121,7 +123,7 @@ class Transfer:
     ) -> None:
         """Work until cancelled; `want` may be called once it is started.
 
-        `topic` None: no peer may know (a private model).
+        `topic` None: no peer may know (a private model that is not shared).
         """
         self._topic = topic
         self._repair.start(distrust, has_peers=topic is not None)
@@ -235,7 +237,7 @@ class Transfer:
             case ev.Complete():
                 self._say_join()
             case ev.SayFetching() | ev.SayLease() | ev.AskClaims() | ev.PassLease() | ev.PassFetching():
-                for message, peer in to_messages(command, self.snapshot.key):
+                for message, peer in to_messages(command, self.key):
                     self._say(message, peer)
 
     def _say(self, message: Sayable, peer: NodeId | None = None) -> None:
@@ -248,12 +250,12 @@ class Transfer:
             self._topic.say(message, peer)
 
     def _say_join(self) -> None:
-        self._say(Join(self.snapshot.key, self.wants, self.can_fetch, False))
+        self._say(Join(self.key, self.wants, self.can_fetch, False))
 
     def ask(self, chunks: int) -> None:
         """Ask all peers at once who vouches for these."""
         for ranges in cut(chunks):
-            self._say(NeedClaims(self.snapshot.key, ranges))
+            self._say(NeedClaims(self.key, ranges))
 
     async def _listen(self, topic: Topic) -> None:
         async for event in topic.events:
@@ -287,7 +289,7 @@ class Transfer:
 
     def _attest(self, first: int, digests: tuple[ChunkDigest, ...]) -> Claims:
         """This node's word for what came from upstream."""
-        claims = attest(self._identity, self.snapshot.key, first, digests, False)
+        claims = attest(self._identity, self.key, first, digests, False)
         self.book.add(claims, self._identity.node_id, self.have)
         return claims
 
@@ -340,7 +342,7 @@ class Transfer:
             suspects = await self._repair.suspects(blob)
             self._committing.discard(blob)
             for ranges in cut(self.held.lose(blob)):
-                self._say(Lost(self.snapshot.key, ranges))
+                self._say(Lost(self.key, ranges))
             self._repair.failed(blob, suspects)
             self._say_join()
         else:

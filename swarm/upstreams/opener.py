@@ -2,24 +2,26 @@
 
 Large files are redirected to signed URLs on other hosts. Such a URL is used for the next run of the same
 file too, which spares the hub's quota, until the store refuses it; then the endpoint is asked again.
+An endpoint that does not give a file to everybody is told of before any byte of it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 import httpx
 import trio
 
 from protocol.manifest import Blob, Snapshot
+from swarm.errors import SwarmError
 from swarm.upstreams.endpoint import Endpoint, origin
 from swarm.upstreams.http import Reply
 from swarm.upstreams.hub import Hub
 from swarm.upstreams.roster import Roster
 from swarm.upstreams.runs import Run
 from swarm.upstreams.stream import Body, held_range
-from swarm.upstreams.trouble import Asked, BadAnswer, Trouble, Unavailable, refusal
+from swarm.upstreams.trouble import Asked, BadAnswer, Refused, Trouble, Unavailable, refusal
 
 KEPT_URLS: Final = 1024
 """Signed URLs remembered: far more than the files that are fetched in parts at the same time."""
@@ -28,10 +30,23 @@ EXPIRED: Final = frozenset({400, 401, 403, 404, 410})
 """What stores answer to a signed URL that is no longer good."""
 
 
-class Opener:
-    """Opens bodies of one snapshot's blobs."""
+NotPublic = Callable[[Endpoint, SwarmError | None], Awaitable[None]]
+"""Hears that an endpoint gave a file for its credential only (None), or refused it (why)."""
 
-    def __init__(self, hub: Hub, snapshot: Snapshot, roster: Roster) -> None:
+
+async def nobody_minds(endpoint: Endpoint, refused: SwarmError | None) -> None:
+    """For whoever offers the bytes to nobody."""
+    await trio.lowlevel.checkpoint()
+
+
+class Opener:
+    """Opens bodies of one snapshot's blobs. `not_public` is told once of each endpoint and kind of answer."""
+
+    def __init__(
+        self, hub: Hub, snapshot: Snapshot, roster: Roster, not_public: NotPublic = nobody_minds
+    ) -> None:
+        self._not_public = not_public
+        self._told: set[tuple[Endpoint, type[SwarmError] | None]] = set()
         self._hub = hub
         self._snapshot = snapshot
         self._roster = roster
@@ -56,8 +71,10 @@ class Opener:
             if not 200 <= reply.status < 300:
                 raise self._trouble(endpoint, run.blob, reply)
             held = held_range(reply.status, reply.headers, run)
-        except Trouble:
+        except Trouble as trouble:
             await reply.discard()
+            if isinstance(trouble, Refused):
+                await self._tell(endpoint, trouble.error)
             raise
         if not run.whole and origin(reply.url) != endpoint.origin:
             self._remember(endpoint, run.blob, reply.url)
@@ -84,8 +101,20 @@ class Opener:
         await reply.discard()
         reply = await http.get(endpoint, url, authorized=True, byte_range=byte_range)
         if 200 <= reply.status < 300:
+            try:
+                await self._tell(endpoint, None)
+            except BaseException:
+                await reply.aclose()
+                raise
             self._authorized.add(endpoint)
         return reply
+
+    async def _tell(self, endpoint: Endpoint, refused: SwarmError | None) -> None:
+        """Twice, rather than let another run go on before it is heard."""
+        answer = (endpoint, type(refused) if refused else None)
+        if answer not in self._told:
+            await self._not_public(endpoint, refused)
+            self._told.add(answer)
 
     def _remember(self, endpoint: Endpoint, blob: Blob, url: httpx.URL) -> None:
         if len(self._urls) >= KEPT_URLS:

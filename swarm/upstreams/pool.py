@@ -21,7 +21,7 @@ from swarm.sources.rate import RateLimiter
 from swarm.upstreams.endpoint import Endpoint
 from swarm.upstreams.hub import Hub
 from swarm.upstreams.in_order import InOrder
-from swarm.upstreams.opener import Opener
+from swarm.upstreams.opener import NotPublic, Opener, nobody_minds
 from swarm.upstreams.roster import EndpointStatus, Roster
 from swarm.upstreams.runs import Cutter, Run, runs
 from swarm.upstreams.stream import Body, Left
@@ -47,14 +47,24 @@ IDLE_BODY_SECONDS: Final = 30.0
 
 
 class UpstreamPool:
-    """A `ChunkSource` for one snapshot over every endpoint of its hub. Several orders may run at a time."""
+    """A `ChunkSource` for one snapshot over every endpoint of its hub. Several orders may run at a time.
 
-    def __init__(self, hub: Hub, snapshot: Snapshot, *, limiter: RateLimiter | None = None) -> None:
+    `not_public`: hears of endpoints that do not give a file to everybody (`Opener`).
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        snapshot: Snapshot,
+        *,
+        limiter: RateLimiter | None = None,
+        not_public: NotPublic = nobody_minds,
+    ) -> None:
         self._endpoints = hub.endpoints
         self._layout = snapshot.layout
         self._limiter = limiter or RateLimiter(None)
         self._roster = Roster(hub.endpoints)
-        self._opener = Opener(hub, snapshot, self._roster)
+        self._opener = Opener(hub, snapshot, self._roster, not_public)
         self._streams = trio.CapacityLimiter(STREAMS)
         self._in_order: dict[tuple[Endpoint, Blob], InOrder] = {}
         self._ranged: set[Endpoint] = set()

@@ -16,6 +16,7 @@ from tests.bench.nodes import Hub, fan_out
 from tests.bench.payload import model
 from tests.bench.table import Column, Figures, Target
 from tests.bench.torrent import TorrentNode, last_of, make_torrent, started
+from tests.bench.usage import Segments
 from tests.lan.harness import Lan
 
 OPTIONS = (
@@ -28,6 +29,7 @@ COLUMNS = (
     Column("bound", "last ÷ bound", ".3f"),
     Column("sent", "seed sent ÷ size"),
     Column("hub", "hub sent ÷ size", ".3f"),
+    Column("again", "seed's segments sent again", ".1%"),
     Column("cpu", "CPU s per GB received"),
 )
 LIMITS = {8: 1.10, 15: 1.15}
@@ -50,12 +52,13 @@ class FanOut:
             seed, receivers = fan_out(lan, hub, self.mbit)
             nodes = [seed, *receivers]
             used = [node.cpu for node in nodes]
-            sent = lan[0].counters().sent
+            sent, segments = lan[0].counters().sent, Segments.of(lan[0])
             done = race([node.get() for node in receivers])
             figures = self._figures(done.last, lan[0].counters().sent - sent)
             cpu = done.cpu + sum(node.cpu - before for node, before in zip(nodes, used, strict=True))
+            again = segments.share_sent_again(Segments.of(lan[0]))
             from_hub = hub.stop()["bytes"] / self.size - 1  # the seed took the size once
-            return figures | {"hub": from_hub, "cpu": cpu / self.receivers / self.size * 1e9}
+            return figures | {"hub": from_hub, "again": again, "cpu": cpu / self.receivers / self.size * 1e9}
 
     def libtorrent(self, folder: Path) -> Figures:
         torrent = make_torrent(self.content, folder / "torrent")
@@ -64,9 +67,10 @@ class FanOut:
             started(nodes)
             nodes[0].add(torrent, nodes, seed=self.content.parent)
             nodes[0].done()
-            sent = lan[0].counters().sent
+            sent, segments = lan[0].counters().sent, Segments.of(lan[0])
             last = last_of(nodes[1:], torrent, nodes)
-            return self._figures(last, lan[0].counters().sent - sent)
+            again = segments.share_sent_again(Segments.of(lan[0]))
+            return self._figures(last, lan[0].counters().sent - sent) | {"again": again}
 
     def udpcast(self, folder: Path) -> Figures:
         with self._lan(folder) as lan:

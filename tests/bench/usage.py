@@ -1,11 +1,13 @@
-"""What a process has used so far, as the kernel tells (proc(5))."""
+"""What a process has used so far, and what a host has sent, as the kernel tells (proc(5))."""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
+
+from tests.lan.harness import Host
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -21,3 +23,22 @@ def memory(pid: int, kind: Literal["VmRSS", "VmHWM"]) -> float:
     found = re.search(rf"^{kind}:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     assert found, f"/proc/{pid}/status has no {kind}"
     return int(found[1]) * 1024 / 1e6
+
+
+class Segments(NamedTuple):
+    """TCP segments that a host has sent so far, with those without data, and how many of them again."""
+
+    sent: int
+    again: int
+
+    @classmethod
+    def of(cls, host: Host) -> Segments:
+        """Up to now (RFC 1213: tcpOutSegs leaves out what is sent again)."""
+        found = host.run(("cat", "/proc/net/snmp")).stdout
+        names, values = (line.split() for line in found.splitlines() if line.startswith("Tcp:"))
+        counts = dict(zip(names, values, strict=True))
+        return cls(int(counts["OutSegs"]), int(counts["RetransSegs"]))
+
+    def share_sent_again(self, later: Segments) -> float:
+        """Of those sent from now to `later`."""
+        return (later.again - self.again) / max(later.sent - self.sent, 1)

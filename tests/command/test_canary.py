@@ -15,14 +15,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote_plus
 
 import pytest
 
 from swarm.cli.demo_repo import Repository
-from tests.command.hubs import REPO, CommandHub, model
+from tests.command.hubs import REPO, CommandHub, model, size_of
 from tests.command.machine import SECONDS, Daemon, Machine, Ran, contents, executable
 from tests.hub.faults import Faults
+from tests.leaks import leaks
+from tests.system.site import wait_until
 
 CANARY = "hf_Canary+in/the=coal%mine?" + "0123456789" * 2
 """With signs that base64 and URLs write in another way."""
@@ -32,21 +34,6 @@ WRONG = "hf_Wrong+canary/of=another%kind?" + "9876543210" * 2
 OPEN = "ns/open"
 
 SIGNED = "signature="
-
-
-def spellings(token: str) -> list[bytes]:
-    """What to look for. Base64 depends on what stands before, so it is looked for at all three phases."""
-    plain = token.encode()
-    found = [plain, plain.hex().encode(), quote(token).encode(), quote(token, safe="").encode()]
-    found += [quote_plus(token).encode(), repr(token)[1:-1].encode()]
-    for phase in range(3):
-        encoded = base64.b64encode(b"x" * phase + plain)[phase + phase // 2 + (phase > 0) :].rstrip(b"=")[:-1]
-        found += [encoded, encoded.replace(b"+", b"-").replace(b"/", b"_")]
-    return found
-
-
-def leaks(data: bytes, *tokens: str) -> list[bytes]:
-    return [spelling for token in tokens for spelling in spellings(token) if spelling in data]
 
 
 def sent_to(hub: CommandHub, *hosts: str) -> bytes:
@@ -175,6 +162,55 @@ def use(user: Machine) -> list[Ran]:
     ]
     assert [ran.code for ran in said[2:11]] == [4, 4, 0, 3, 3, 3, 0, 2, 2]
     assert [ran.code for ran in said[-4:]] == [0, 0, 0, 0]
+    return said
+
+
+def test_nor_where_members_of_a_site_share_what_takes_it(tmp_path: Path, gated: CommandHub) -> None:
+    """Two daemons and those who use them: one has it from the other, and the hub says who may have it."""
+    own = {"SWARM_LOG_LEVEL": "debug", "SWARM_DEBUG": "1", "SWARM_SHARE_PRIVATE": "1"}
+    first = Machine(tmp_path / "first", gated.url, own)
+    assert first.swarm("site", "create", "lab").code == 0
+    with logged_daemon(first) as daemon:
+        second = Machine(tmp_path / "second", gated.url, {**own, "SWARM_PEERS": daemon.address})
+        joined = second.swarm("site", "join", first.swarm("site", "invite").out.strip())
+        assert joined.code == 0, joined.err
+        user, other = (replace(one, extra={**one.extra, "HF_TOKEN": CANARY}) for one in (first, second))
+        with logged_daemon(second):
+            wait_until("they are linked", lambda: '"member"' in second.swarm("peers", "--json").out)
+            said = [user.swarm("get", REPO), other.swarm("get", REPO, "--json")]
+            sent = gated.total
+            said += use_what_is_here(second) + use_what_is_here(first)
+
+    assert [ran.code for ran in said[:2]] == [0, 0], said
+    assert {source["kind"] for source in said[1].json["sources"]} == {"peer"}
+    assert gated.total == sent < 1.1 * size_of(model(700_000)), (
+        "the second had metadata from the hub, no more"
+    )
+    assert not leaks(sent_to(gated, "cdn"), CANARY, WRONG)
+    for ran in said:
+        assert not leaks((ran.out + ran.err).encode(), CANARY, WRONG)
+    for path, data in (written_by(first) | written_by(second)).items():
+        assert not leaks(data, CANARY, WRONG), path
+        assert SIGNED.encode() not in data, path
+
+
+def use_what_is_here(machine: Machine) -> list[Ran]:
+    """What others on a machine have of it: nothing without a token that the hub takes."""
+    with_token, mistaken = (
+        replace(machine, extra={**machine.extra, "HF_TOKEN": token}) for token in (CANARY, WRONG)
+    )
+    said = [
+        machine.swarm("get", REPO),
+        machine.swarm("get", REPO, "--offline"),
+        mistaken.swarm("get", REPO),
+        mistaken.swarm("get", REPO, "--offline"),
+        with_token.swarm("get", REPO, "--offline"),
+        with_token.swarm("why", REPO, "--json"),
+        with_token.swarm("peers", "--json"),
+        with_token.swarm("status", "--json"),
+        with_token.swarm("site", "show", "--json"),
+    ]
+    assert [ran.code for ran in said] == [4, 4, 4, 4, 0, 0, 0, 0, 0]
     return said
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from swarm.cli.demo_repo import Repository
-from tests.command.hubs import REPO, CommandHub, closed_port, model
+from tests.command.hubs import REPO, CommandHub, closed_port, model, size_of
 from tests.command.machine import Machine, contents
 
 TOKEN = "hf_token"
@@ -82,3 +82,26 @@ def test_an_operator_who_believes_hubs_alone(tmp_path: Path, machine: Machine, h
         online = replace(other, hub=hub.url)
         assert online.swarm("get", REPO, "config.json").code == 0
         assert contents(other.swarm("get", REPO).folder) == FILES
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_members_of_a_site_have_it_from_one_another_if_they_share_it(
+    tmp_path: Path, machine: Machine, hub: CommandHub, shares: bool
+) -> None:
+    """And neither a token that the hub does not take, nor an open peer, gets it from anybody."""
+    sharing = {"SWARM_SHARE_PRIVATE": str(shares), "SWARM_SERVE_OPEN": "1"}
+    machine = replace(machine, extra=sharing)
+    assert machine.swarm("site", "create", "lab").code == 0
+    with machine.daemon() as daemon:
+        peers = {**sharing, "SWARM_PEERS": daemon.address}
+        member, stranger = (Machine(tmp_path / name, hub.url, peers) for name in ("member", "stranger"))
+        assert member.swarm("site", "join", machine.swarm("site", "invite").out.strip()).code == 0
+        assert contents(with_token(machine).swarm("get", REPO).folder) == FILES
+        got = with_token(member).swarm("get", REPO, "--json")
+        assert {source["kind"] for source in got.json["sources"]} == {"peer" if shares else "upstream"}
+        assert (hub.total < 1.5 * size_of(FILES)) == shares
+        assert member.swarm("get", REPO).code == 3
+        assert with_token(member, "hf_another").swarm("get", REPO).code == 4
+        assert member.swarm("get", REPO, "--offline").code == 4
+        got = with_token(stranger).swarm("get", REPO, "--json")
+        assert {source["kind"] for source in got.json["sources"]} == {"upstream"}

@@ -16,6 +16,7 @@ from protocol.ids import ChunkDigest, NodeId, SnapshotKey
 from protocol.manifest import Blob, File, Layout, Snapshot
 from protocol.messages import Claims, Company, Ranges
 from protocol.signing import Identity, attest
+from protocol.standing import Audience, Standing, admits
 from swarm.exchange.exchange import Exchange
 from swarm.exchange.interfaces import PeerGone, PeerMessage, Reader, Served
 from swarm.exchange.topics import Topic
@@ -70,6 +71,7 @@ class Offer:
     """A node's share of a content, as the exchange is to serve it."""
 
     def __init__(self, content: Content, have: int, *, wants: bool | None = None) -> None:
+        self.audience: Audience = "everyone"
         self.content = content
         self.have = have
         self.wants = have != everything(content.layout.total) if wants is None else wants
@@ -77,6 +79,9 @@ class Offer:
         self.vouchers: list[Identity] = []
         self.gate: Callable[[int], object] | None = None
         self.reads: list[int] = []
+
+    def admits(self, standing: Standing) -> bool:
+        return admits(self.audience, standing)
 
     @property
     def layout(self) -> Layout:
@@ -116,15 +121,17 @@ class Shelf:
         self.names[snapshot.hub, snapshot.repo_type, snapshot.repo, "main"] = (snapshot.key, snapshot.commit)
         return offer
 
-    async def open(self, topic: SnapshotKey) -> Served | None:
+    async def open(self, topic: SnapshotKey, standing: Standing) -> Served | None:
         await trio.sleep(self.seconds)
-        return self.offers.get(topic)
+        served = self.offers.get(topic)
+        return served if served and served.admits(standing) else None
 
     async def lookup(
-        self, hub: str, repo_type: str, repo: str, revision: str
+        self, hub: str, repo_type: str, repo: str, revision: str, standing: Standing
     ) -> tuple[SnapshotKey, str] | None:
         await trio.lowlevel.checkpoint()
-        return self.names.get((hub, repo_type, repo, revision))
+        found = self.names.get((hub, repo_type, repo, revision))
+        return found if found and self.offers[found[0]].admits(standing) else None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from protocol.messages import (
     Refuse,
     Request,
 )
+from protocol.standing import Standing
 from swarm.exchange.bulks import ORPHAN_SECONDS
 from swarm.exchange.control import LINK_DEAD_SECONDS, MAX_QUESTION_RANGES, MAX_QUESTIONS
 from swarm.exchange.door import MAX_HANDSHAKES
@@ -111,7 +112,7 @@ async def test_a_few_questions_about_very_much_are_a_fault(autojump_clock: MockC
     lan = MemoryNetwork()
     most = MAX_QUESTION_RANGES // MAX_RANGES
 
-    async def store_is_slow(topic: SnapshotKey) -> Served | None:
+    async def store_is_slow(topic: SnapshotKey, standing: Standing) -> Served | None:
         return await trio.sleep_forever()
 
     async with nodes(lan, 1) as (node,):

@@ -15,7 +15,9 @@ from protocol.bits import everything
 from protocol.ids import ChunkDigest, SnapshotKey
 from protocol.limits import MAX_DATA_PAYLOAD, MAX_PIECES
 from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
+from protocol.standing import Standing
 from swarm.exchange.given import Given
+from swarm.exchange.offered import Offered
 from swarm.exchange.outbox import Making
 from swarm.exchange.serving import ALONE_FROM, MAX_QUEUED, Serving, TooGreedy, data_frames
 from tests.exchange.nodes import Content, Offer, Shelf
@@ -34,8 +36,9 @@ class Desk:
         self.given = Given()
         self.counted = 0
         self.out, self.frames = trio.open_memory_channel[Data | ManifestPart](0)
+        self.standing: Standing = "open"
         self.serving = Serving(
-            self.shelf,
+            Offered(self.shelf, lambda: self.standing),
             post=self.posted.append,
             put=self.put,
             aside=self.aside,

@@ -10,6 +10,7 @@ from trio.testing import MockClock
 
 from protocol.bits import everything
 from protocol.ids import ChunkDigest, SnapshotKey
+from protocol.standing import Standing
 from swarm.exchange.bulk import DELIVERIES, STALL_SECONDS, WINDOW
 from swarm.sources.interface import Arrived, Source, SourceFailed
 from tests.exchange.memory import MemoryNetwork
@@ -122,7 +123,7 @@ async def test_a_peer_that_stops_sending_fails_the_order(autojump_clock: MockClo
     content = Content(8 * MIB)
     async with seed_and_leech(content) as (seed, leech, topic):
 
-        async def stuck(topic: SnapshotKey) -> None:
+        async def stuck(topic: SnapshotKey, standing: Standing) -> None:
             await trio.sleep_forever()
 
         seed.shelf.open = stuck  # type: ignore[method-assign]  # a disk that hangs

@@ -11,6 +11,7 @@ from protocol.chunks import Bytes
 from protocol.ids import ChunkDigest, SnapshotKey
 from protocol.manifest import Blob, Layout
 from protocol.messages import Claims, Ranges
+from protocol.standing import Standing
 from swarm.errors import StoreError
 from swarm.exchange.interfaces import Catalog, Reader, Served
 from swarm.sources import Source
@@ -24,20 +25,20 @@ class Wrapped:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    async def open(self, topic: SnapshotKey) -> Served | None:
-        return await self._catalog.open(topic)
+    async def open(self, topic: SnapshotKey, standing: Standing) -> Served | None:
+        return await self._catalog.open(topic, standing)
 
     async def lookup(
-        self, hub: str, repo_type: str, repo: str, revision: str
+        self, hub: str, repo_type: str, repo: str, revision: str, standing: Standing
     ) -> tuple[SnapshotKey, str] | None:
-        return await self._catalog.lookup(hub, repo_type, repo, revision)
+        return await self._catalog.lookup(hub, repo_type, repo, revision, standing)
 
 
 class FlipsBytes(Wrapped):
     """Sends every chunk with a byte changed."""
 
-    async def open(self, topic: SnapshotKey) -> Served | None:
-        served = await self._catalog.open(topic)
+    async def open(self, topic: SnapshotKey, standing: Standing) -> Served | None:
+        served = await self._catalog.open(topic, standing)
         return Flipping(served) if served else None
 
 
@@ -46,6 +47,9 @@ class Flipping:
 
     def __init__(self, served: Served) -> None:
         self._served = served
+
+    def admits(self, standing: Standing) -> bool:
+        return self._served.admits(standing)
 
     @property
     def layout(self) -> Layout:
@@ -90,9 +94,9 @@ class Overheard:
         noting = self.topics
 
         class Noting(Wrapped):
-            async def open(self, topic: SnapshotKey) -> Served | None:
+            async def open(self, topic: SnapshotKey, standing: Standing) -> Served | None:
                 noting.append(topic)
-                return await super().open(topic)
+                return await super().open(topic, standing)
 
         return Noting(catalog)
 

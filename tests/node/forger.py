@@ -14,6 +14,7 @@ from protocol.limits import MAX_CLAIMED_DIGESTS
 from protocol.manifest import Layout
 from protocol.messages import Claims, Ranges
 from protocol.signing import Identity, attest
+from protocol.standing import Standing
 from swarm.exchange.interfaces import Catalog, Reader, Served
 from swarm.node.transfers import Transfers
 from swarm.store import ChunkReader
@@ -36,6 +37,9 @@ class Forged:
     @property
     def layout(self) -> Layout:
         return self._content.layout
+
+    def admits(self, standing: Standing) -> bool:
+        return True
 
     @property
     def have(self) -> int:
@@ -70,12 +74,12 @@ class Forger:
         self._forged = forged
         self._key = key
 
-    async def open(self, topic: SnapshotKey) -> Served | None:
+    async def open(self, topic: SnapshotKey, standing: Standing) -> Served | None:
         await trio.lowlevel.checkpoint()
         return self._forged if topic == self._key else None
 
     async def lookup(
-        self, hub: str, repo_type: str, repo: str, revision: str
+        self, hub: str, repo_type: str, repo: str, revision: str, standing: Standing
     ) -> tuple[SnapshotKey, str] | None:
         await trio.lowlevel.checkpoint()
         return None

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from time import time
 from typing import Final
 
 import trio
@@ -151,6 +152,7 @@ class Node:
         mirrors: Sequence[str] = (),
         max_links: int = MAX_LINKS,
         gate: SiteGate | None = None,
+        share_private: bool = False,
     ) -> None:
         self.id = me.node_id
         self.source = Source("peer", to_text(me.node_id))
@@ -159,7 +161,11 @@ class Node:
         self._mirrors = mirrors
         began = trio.current_time()
         self.transfers = Transfers(
-            store, me, InlineWorkers(), lambda: max(MIN_SETTLE, began + SETTLE - trio.current_time())
+            store,
+            me,
+            InlineWorkers(),
+            lambda: max(MIN_SETTLE, began + SETTLE - trio.current_time()),
+            share_private=share_private,
         )
         self.exchange = Exchange(
             me,
@@ -196,7 +202,7 @@ class Node:
         files = [file for file in content.snapshot.files if not names or file.path in names]
         line = Line(self._hub, mirrors=self._mirrors) if self._hub else None
         await self.store.remember(content.snapshot, public=public, revisions=["main"])
-        async with self.transfers.use(content.snapshot, line, public=public) as transfer:
+        async with self.transfers.use(content.snapshot, line) as transfer:
             try:
                 await transfer.want(files)
             finally:
@@ -236,7 +242,7 @@ class Node:
 
 
 class Lan:
-    """Nodes on one switch, in front of one hub."""
+    """Nodes on one switch, in front of one hub. `calendar`: what time the stores take it to be."""
 
     def __init__(self, root: Path, content: Content, hub: Hub, network: MemoryNetwork) -> None:
         self.root = root
@@ -245,6 +251,7 @@ class Lan:
         self.network = network
         self.nodes: dict[int, Node] = {}
         self.max_links = MAX_LINKS
+        self.calendar: Callable[[], float] = time
         self._nursery: trio.Nursery
 
     async def start(
@@ -256,9 +263,12 @@ class Lan:
         wrap: Callable[[Transfers], Catalog] = lambda transfers: transfers,
         mirrors: Sequence[str] = (),
         gate: SiteGate | None = None,
+        share_private: bool = False,
     ) -> Node:
         """Switch a node on; its store is the one it had before, if it ran before."""
-        node: Node = await self._nursery.start(self._run, number, online, upload, wrap, mirrors, gate)
+        node: Node = await self._nursery.start(
+            self._run, number, online, upload, wrap, mirrors, gate, share_private
+        )
         for other_number, other in self.nodes.items():
             node.exchange.sighting(Seen(other.id, (_address(other_number),), "mdns"))
             other.exchange.sighting(Seen(node.id, (_address(number),), "mdns"))
@@ -273,11 +283,13 @@ class Lan:
         wrap: Callable[[Transfers], Catalog],
         mirrors: Sequence[str],
         gate: SiteGate | None,
+        share_private: bool,
         *,
         task_status: trio.TaskStatus[Node],
     ) -> None:
         async with AsyncExitStack() as stack:
-            store = await stack.enter_async_context(open_store(self.root / str(number), InlineWorkers()))
+            opening = open_store(self.root / str(number), InlineWorkers(), now=self.calendar)
+            store = await stack.enter_async_context(opening)
             node = Node(
                 store,
                 identity(number),
@@ -289,6 +301,7 @@ class Lan:
                 mirrors=mirrors,
                 max_links=self.max_links,
                 gate=gate,
+                share_private=share_private,
             )
             stack.enter_context(node._scope)
             nursery = await stack.enter_async_context(trio.open_nursery())

@@ -56,6 +56,7 @@ class SiteLan:
         self.lan = lan
         self.wall = Wall()
         self._root = root
+        lan.calendar = self.wall.of(0)
         self.gates: dict[int, SiteGate] = {}
 
     def folder(self, number: int) -> SiteFolder:
@@ -71,7 +72,7 @@ class SiteLan:
 
     # --- what runs ---------------------------------------------------------------------------------------
 
-    async def start(self, number: int, *, serves_open: bool = False) -> Node:
+    async def start(self, number: int, *, serves_open: bool = False, share_private: bool = False) -> Node:
         """Switch the daemon of this machine on."""
         self.gates[number] = SiteGate(
             self.folder(number),
@@ -80,7 +81,7 @@ class SiteLan:
             serves_open=serves_open,
             wall=self.wall.of(number),
         )
-        return await self.lan.start(number, gate=self.gates[number])
+        return await self.lan.start(number, gate=self.gates[number], share_private=share_private)
 
     def standing(self, number: int) -> dict[int, str]:
         """The machines this one has links with, and how they stand to it."""

@@ -272,7 +272,7 @@ async def test_floods_of_maps_and_claims_cost_no_memory(
     hub = Hub(content)
     async with lan(tmp_path, content, hub, nodes=1) as site, villain(site) as flooder:
         await site.nodes[VICTIM].store.remember(content.snapshot, public=True, revisions=["main"])
-        async with site.nodes[VICTIM].transfers.use(content.snapshot, None, public=True) as transfer:
+        async with site.nodes[VICTIM].transfers.use(content.snapshot, None) as transfer:
             flooder.joins(content, 0)
             await trio.sleep(1)
             tracemalloc.start()

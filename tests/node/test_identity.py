@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from swarm.errors import StoreError
-from swarm.node import identity, private
+from swarm.node import identity
 
 
 def test_made_once_and_then_the_same(tmp_path: Path) -> None:
@@ -49,20 +49,6 @@ def test_damaged_keys(tmp_path: Path, text: str) -> None:
 def test_a_home_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be used"):
         identity.load(tmp_path / "nowhere")
-
-
-def test_a_leftover_of_a_crash_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.getpid", lambda: 7)
-    (tmp_path / ".identity.7").write_text("half")
-    identity.load(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["identity"]
-
-
-def test_two_that_start_at_once_agree(tmp_path: Path) -> None:
-    path = tmp_path / "identity"
-    first = identity.load(tmp_path)
-    private.create(path, "another")
-    assert identity.load(tmp_path).node_id == first.node_id
 
 
 def test_the_token_of_the_local_listeners(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from protocol.ids import NodeId, SnapshotKey
+from protocol.ids import NodeId, SnapshotKey, private_topic
 from protocol.manifest import RepoType, Snapshot
 from swarm.errors import NoSource, NotAllowed, NotFound, SwarmError
 from swarm.node.access import PERMIT_SECONDS, Access
@@ -75,8 +75,11 @@ class FakeExchange:
 class Desk:
     """`token` is what the caller shows; `own` says whether the hub is one that the operator chose."""
 
-    def __init__(self, store: Store, exchange: FakeExchange, *, hub_only: bool = False) -> None:
+    def __init__(
+        self, store: Store, exchange: FakeExchange, *, hub_only: bool = False, private: bool = False
+    ) -> None:
         self.store = store
+        self.private = private
         self.exchange = exchange
         self.hub_only = hub_only
         self.notes: list[str] = []
@@ -92,15 +95,16 @@ class Desk:
             access,
             self.notes.append,
             hub_only=self.hub_only,
+            private=self.private,
         )
 
 
 @asynccontextmanager
 async def desk(
-    root: Path, exchange: FakeExchange | None = None, *, hub_only: bool = False
+    root: Path, exchange: FakeExchange | None = None, *, hub_only: bool = False, private: bool = False
 ) -> AsyncIterator[Desk]:
     async with open_store(root, InlineWorkers()) as store:
-        yield Desk(store, exchange or FakeExchange(), hub_only=hub_only)
+        yield Desk(store, exchange or FakeExchange(), hub_only=hub_only, private=private)
 
 
 DOWN = NoSource("the hub does not answer")
@@ -243,7 +247,8 @@ async def named(names: Names, hub: FakeHub | None, request: GetRequest = BY_COMM
 async def test_a_known_private_commit_is_had_with_a_token_the_hub_accepted(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         hub = FakeHub(A, public=False)
-        assert not (await named(at.for_caller("good"), hub)).public
+        assert (await named(at.for_caller("good"), hub)).snapshot == A
+        assert await at.store.audience(A.key) == "members"
         for _ in range(2):  # the hub's word is remembered
             assert (await named(at.for_caller("good"), None)).snapshot == A
         assert len(hub.asked) == 1
@@ -321,8 +326,9 @@ async def test_peers_that_name_private_content_do_not_get_it(
 async def test_what_was_private_is_for_everybody_once_the_hub_says_so(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         await named(at.for_caller("good"), FakeHub(A, public=False))
-        assert (await named(at.names, FakeHub(A), REQUEST)).public
-        assert (await named(at.names, None)).public
+        await named(at.names, FakeHub(A), REQUEST)
+        assert await at.store.audience(A.key) == "everyone"
+        assert (await named(at.names, None)).snapshot == A
 
 
 @pytest.mark.parametrize("answer", [Gated("a licence by now"), NoSuchRepo("gone, or private by now")])
@@ -331,7 +337,7 @@ async def test_what_is_public_no_more_is_offered_no_more(tmp_path: Path, answer:
         await named(at.names, FakeHub(A), REQUEST)
         with pytest.raises(type(answer)):
             await named(at.names, FakeHub(answer), REQUEST)
-        assert at.names.withdrawn == [A.key]
+        assert at.names.closing
         assert await at.store.offered(A.key) is None
         assert (await named(at.names, None)).snapshot == A, "it was given to everybody then"
 
@@ -362,3 +368,39 @@ async def test_what_an_endpoint_of_one_caller_says_is_not_told_to_others(
         assert (await ask(his, FakeHub(forged), REQUEST)).snapshot == forged
         for request in (REQUEST, BY_COMMIT):
             assert (await at.names.resolve(request, None)).snapshot == A
+
+
+# --- what members say is private ------------------------------------------------------------------
+
+
+def told_private(*answers: tuple[NodeId, Snapshot]) -> FakeExchange:
+    """Members that name the topic under which those meet who know it to be private."""
+    exchange = FakeExchange(*answers)
+    exchange.answers = [(peer, private_topic(key), commit) for peer, key, commit in exchange.answers]
+    return exchange
+
+
+async def test_a_member_says_what_a_private_model_is(tmp_path: Path) -> None:
+    async with desk(tmp_path, told_private((ONE, A), (TWO, A)), private=True) as at:
+        assert await resolve(at, FakeHub(DOWN)) == (A, "main", "manifest")
+        assert at.names.closing
+        assert await at.store.audience(A.key) == "members"
+        for token in (None, "other"):
+            with pytest.raises(NotAllowed, match="hub cannot be asked"):
+                await named(at.for_caller(token), None, REQUEST)
+
+
+async def test_but_not_where_none_are_shared(tmp_path: Path) -> None:
+    async with desk(tmp_path, told_private((ONE, A))) as at:
+        with pytest.raises(NoSource, match="does not answer"):
+            await resolve(at, FakeHub(DOWN))
+        assert await at.store.snapshots() == []
+
+
+async def test_one_that_says_it_is_private_is_believed(tmp_path: Path) -> None:
+    exchange = FakeExchange((ONE, A), (TWO, A), (THREE, A))
+    exchange.answers[1] = (TWO, private_topic(A.key), A.commit)
+    async with desk(tmp_path, exchange, private=True) as at:
+        assert await resolve(at, FakeHub(DOWN)) == (A, "main", "manifest")
+        assert exchange.asked == [TWO]
+        assert await at.store.audience(A.key) == "members"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import trio
@@ -15,6 +16,7 @@ from swarm.cli.demo_repo import Repository
 from swarm.config.settings import Settings
 from swarm.errors import NoSource, NotFound, SwarmError, UsageError, WrongContent
 from swarm.exchange.exchange import Exchange
+from swarm.node.access import Access
 from swarm.node.node import Node
 from swarm.node.transfers import Transfers
 from swarm.store import Store, open_store
@@ -159,7 +161,7 @@ async def test_a_model_that_takes_a_token_is_for_this_node_alone(
         await at.get(GetRequest("hf", REPO, endpoints=(url("hub"),), token=TOKEN))
         (summary,) = await at.store.snapshots()
         assert not summary.public
-        assert await at.transfers.open(summary.key) is None
+        assert await at.transfers.open(summary.key, "open") is None
 
 
 async def test_a_model_that_comes_to_take_a_token_is_offered_no_more(
@@ -169,10 +171,31 @@ async def test_a_model_that_comes_to_take_a_token_is_offered_no_more(
     async with desk(tmp_path, faults=faults) as at:
         await at.get()
         (summary,) = await at.store.snapshots()
-        assert await at.transfers.open(summary.key) is not None
+        assert await at.transfers.open(summary.key, "open") is not None
         faults.private = True
         await at.get(GetRequest("hf", REPO, endpoints=(url("hub"),), token=TOKEN))
-        assert await at.transfers.open(summary.key) is None
+        assert await at.transfers.open(summary.key, "open") is None
+
+
+async def test_also_when_whoever_asked_does_not_wait(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """He is gone once the store knows that it takes a token, and before anybody else does."""
+    faults = Faults(token=TOKEN)
+    async with desk(tmp_path, faults=faults) as at:
+        await at.get()
+        (summary,) = await at.store.snapshots()
+        served = await at.transfers.open(summary.key, "open")
+        assert served is not None
+        faults.private = True
+        with trio.CancelScope() as scope:
+
+            async def interrupted(*_: object) -> None:
+                scope.cancel()
+                await trio.lowlevel.checkpoint()
+
+            with patch.object(Access, "given", interrupted):
+                await at.get(GetRequest("hf", REPO, endpoints=(url("hub"),), token=TOKEN))
+        assert scope.cancelled_caught
+        assert not served.admits("open")
 
 
 async def test_a_mirror_that_sends_wrong_bytes_is_named_and_another_is_used(

@@ -10,6 +10,7 @@ import pytest
 from protocol import limits
 from protocol.announce import SERVICE_TYPE
 from protocol.handshake import PROLOGUE
+from protocol.ids import PRIVATE_CONTEXT
 from protocol.invitation import (
     GRANT_PREFIX,
     INVITATION_DOMAIN,
@@ -80,6 +81,7 @@ def test_every_kind_of_rights(rights: Rights) -> None:
         PROLOGUE.decode(),
         *(domain.decode() for domain in DOMAINS),
         *(f"`{prefix}`" for prefix in (INVITED_PREFIX, REQUEST_PREFIX, GRANT_PREFIX)),
+        f'derive_key("{PRIVATE_CONTEXT}", snapshot key)',
         f"{CLOCK_TOLERANCE} (CLOCK_TOLERANCE)",
         *State.__members__,
     ],

@@ -7,7 +7,7 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.ids import from_text, node_id, short, to_text
+from protocol.ids import PRIVATE_CONTEXT, SnapshotKey, from_text, node_id, private_topic, short, to_text
 
 
 def test_golden_text() -> None:
@@ -52,3 +52,10 @@ def test_a_text_that_is_read_is_the_one_that_would_be_written(text: str) -> None
     except ValueError:
         return
     assert to_text(identifier) == text
+
+
+def test_the_topic_of_what_is_private_is_no_digest_of_anything() -> None:
+    key = SnapshotKey(bytes(range(32)))
+    topic = private_topic(key)
+    assert topic == blake3(key, derive_key_context=PRIVATE_CONTEXT).digest()
+    assert to_text(topic) == "6oqf366gplwjpcsbber5jasfojb3zhslq5wqzsmsvxec2ppcyqxq"

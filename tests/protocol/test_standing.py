@@ -17,7 +17,16 @@ from protocol.membership import (
     found,
 )
 from protocol.revocation import Revocations, revoke
-from protocol.standing import OPEN, STRANGER, Verdict, judge, judge_again
+from protocol.standing import (
+    OPEN,
+    STRANGER,
+    Audience,
+    Standing,
+    Verdict,
+    admits,
+    judge,
+    judge_again,
+)
 from tests.protocol.sites import FOUNDED, FOUNDER, JOINED, MEMBER, NOW, OTHER_ROOT, ROOT, joined, person
 
 FIVE = person(5)
@@ -86,3 +95,12 @@ def test_revoked() -> None:
     assert judge(badge(HERE), badge(JOINED), said, NOW) == refused("revoked")
     assert judge(badge(JOINED), badge(HERE), said, NOW) == refused("own revoked")
     assert judge_again(badge(HERE), badge(JOINED), said, NOW) == refused("revoked")
+
+
+@pytest.mark.parametrize(
+    ("audience", "who"),
+    [("everyone", {"member", "open", "refused"}), ("members", {"member"}), ("nobody", set())],
+)
+def test_whom_an_audience_takes_in(audience: Audience, who: set[Standing]) -> None:
+    standings: tuple[Standing, ...] = ("member", "open", "refused")
+    assert {standing for standing in standings if admits(audience, standing)} == who

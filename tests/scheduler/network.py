@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from protocol.limits import KIB
 from protocol.manifest import Layout
@@ -163,11 +163,23 @@ class Host:
     down_free_at: float = 0.0
 
 
+class Desk(Protocol):
+    """Decides what a host sends."""
+
+    def give(self, flow: Flow, chunk: int) -> bool:
+        """Whether to send this chunk now; it is not sent otherwise."""
+        ...
+
+    def sent(self, flow: Flow, chunk: int) -> None:
+        """All of it is on its way."""
+        ...
+
+
 class Flow:
     """Chunks on their way between two hosts: `queue` of [order, chunk, bytes left], then prepared pieces.
 
     deliver: takes in a piece that came, and whether the flow was still open then. piece: bytes sent at a
-    time; flows of one host share its uplink in this proportion.
+    time; flows of one host share its uplink in this proportion. desk: has a say in what is sent.
     """
 
     def __init__(
@@ -178,6 +190,7 @@ class Flow:
         receiver: Host,
         deliver: Callable[[Piece, bool], None],
         piece: int = PIECE,
+        desk: Desk | None = None,
     ) -> None:
         self.sender = sender
         self.receiver = receiver
@@ -190,7 +203,9 @@ class Flow:
         self._unsent = 0
         self._in_flight = 0
         self._preparing = False
+        self._begun = False
         self._piece = piece
+        self._desk = desk
         self._arrived: list[Piece] = []
 
     def send(self, order: int, chunk: int, length: int) -> None:
@@ -209,21 +224,37 @@ class Flow:
 
     def _prepare(self) -> None:
         """Let the processor put the next piece into the buffer, while there is room."""
-        if self._preparing or not self.queue or self._unsent >= WRITTEN:
+        if self._preparing or self._unsent >= WRITTEN or not self._find_next():
             return
         order, chunk, left = self.queue[0]
         size = min(self._piece, left)
         piece = Piece(order, chunk, size, size == left)
         if piece.last:
             self.queue.popleft()
+            self._begun = False
         else:
             self.queue[0][2] -= size
         self._preparing = True
         self._unsent += size
         self.sender.processor.do(self._costs.send * size, partial(self._prepared, piece))
 
+    def _find_next(self) -> bool:
+        """Drop what the desk does not give; whether there is something to send."""
+        while self.queue and self._desk is not None and not self._begun:
+            self._begun = self._desk.give(self, self.queue[0][1])
+            if not self._begun:
+                self.queue.popleft()
+        return bool(self.queue)
+
+    @property
+    def busy(self) -> bool:
+        """Whether the receiver waits for something."""
+        return self._preparing or bool(self.queue) or bool(self._unsent)
+
     def _prepared(self, piece: Piece) -> None:
         self._preparing = False
+        if piece.last and self._desk is not None:
+            self._desk.sent(self, piece.chunk)
         self._written.append(piece)
         if self not in self.sender.sending:
             self.sender.sending.append(self)

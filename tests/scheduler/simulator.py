@@ -16,10 +16,23 @@ from typing import Any
 from protocol.bits import from_members, members, minus, single
 from protocol.ids import NodeId, SnapshotKey
 from protocol.manifest import Blob, Layout
+from swarm.exchange.given import Given
 from swarm.scheduler import events as ev
 from swarm.scheduler.events import UPSTREAM
 from swarm.scheduler.scheduler import Scheduler
-from tests.scheduler.network import MBIT, PIECE, Clock, Cores, Costs, Flow, Host, Piece, Processor, seeded
+from tests.scheduler.network import (
+    MBIT,
+    PIECE,
+    Clock,
+    Cores,
+    Costs,
+    Desk,
+    Flow,
+    Host,
+    Piece,
+    Processor,
+    seeded,
+)
 
 __all__ = ["MBIT", "TOPIC", "Node", "World", "layout", "missing_of", "relayed"]
 
@@ -121,6 +134,8 @@ class Node:
         self.known = have
         self.links: set[NodeId] = set()
         self.flows: dict[NodeId, Flow] = {}
+        self.given = Given()
+        self.askers: dict[Flow, Node] = {}
         self.orders: dict[int, NodeId] = {}
         self.served: Counter[int] = Counter()
         self.fresh = 0
@@ -151,14 +166,29 @@ class Node:
             return
         for one, two in ((self, other), (other, self)):
             one.links.add(two.id)
-            one.flows[two.id] = one.flow(two.host, two.id)
+            flow = one.flows[two.id] = one.flow(two.host, two.id, two)
+            two.given.open(flow)
+            two.askers[flow] = one
             one.tell(two, ev.PeerJoined(one.id, bool(one.scheduler.missing), one.can_fetch))
             one.tell(two, ev.PeerHas(one.id, one.claimed))
 
-    def flow(self, sender: Host, source: NodeId) -> Flow:
+    def flow(self, sender: Host, source: NodeId, desk: Desk | None = None) -> Flow:
         """Bytes from this sender to this node."""
         piece = self.world.random.choice(self.world.pieces)
-        return Flow(self.world, self.world.costs, sender, self.host, partial(self.take, source), piece)
+        take = partial(self.take, source)
+        return Flow(self.world, self.world.costs, sender, self.host, take, piece, desk)
+
+    def give(self, flow: Flow, chunk: int) -> bool:
+        """Whether this node sends a chunk, or lets others do so (swarm/exchange/serving.py)."""
+        if not self.scheduler.missing and not self.given.give(flow, TOPIC, [chunk], self.world.now):
+            asker = self.askers[flow]
+            self.tell(asker, ev.PeerElsewhere(self.id, single(chunk)))
+            return False
+        self.served[chunk] += 1
+        return True
+
+    def sent(self, flow: Flow, chunk: int) -> None:
+        self.given.sent(flow, TOPIC, [chunk], self.world.now)
 
     @property
     def claimed(self) -> int:
@@ -168,7 +198,10 @@ class Node:
         for one, two in ((self, other), (other, self)):
             if two.id in one.links:
                 one.links.discard(two.id)
-                one.flows.pop(two.id).open = False
+                flow = one.flows.pop(two.id)
+                flow.open = False
+                two.given.close(flow)
+                del two.askers[flow]
                 if one.alive:
                     one.step(ev.PeerLeft(two.id))
 
@@ -318,7 +351,6 @@ class Node:
         refused = 0
         for chunk in chunks:
             if self.claimed >> chunk & 1:
-                self.served[chunk] += 1
                 flow.send(order, chunk, self.world.lengths.length(chunk))
             else:
                 refused |= single(chunk)

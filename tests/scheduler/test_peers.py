@@ -9,6 +9,7 @@ from protocol.ids import NodeId
 from swarm.scheduler.peers import (
     DISTRUST_SECONDS,
     DOUBTFUL_FAILURES,
+    ELSEWHERE_IDLE_SECONDS,
     ELSEWHERE_SECONDS,
     LEVELS,
     MAX_REST_SECONDS,
@@ -165,6 +166,32 @@ def test_what_a_peer_lets_others_relay_is_left_to_them_for_a_while() -> None:
     peers.wake(3 * ELSEWHERE_SECONDS)
     assert peer.offers == 0b111
     assert peers.next_wake() is None
+
+
+def test_a_peer_with_nothing_on_order_is_asked_again_soon() -> None:
+    peers = Peers()
+    peer = peers.add(NODES[0])
+    peers.gained(peer, 0b111)
+    peers.elsewhere(peer, 0b001, now=0.0)
+    peers.spared(peer, now=1.0)
+    peers.spared(peer, now=1.2)
+    assert peers.next_wake() == 1.0 + ELSEWHERE_IDLE_SECONDS
+    peers.wake(1.0 + ELSEWHERE_IDLE_SECONDS)
+    assert peer.offers == 0b111
+
+
+def test_only_what_is_offered_by_who_wants_more_is_relayed() -> None:
+    peers = Peers()
+    seed = peers.joined(NODES[0], wants=False, can_fetch=False)
+    relay = peers.joined(NODES[1], wants=True, can_fetch=False)
+    peers.gained(seed, 0b111)
+    assert peers.relayed == 0
+    peers.gained(relay, 0b011)
+    assert peers.relayed == 0b011
+    peers.lost(relay, 0b010)
+    assert peers.relayed == 0b001
+    peers.joined(NODES[1], wants=False, can_fetch=False)
+    assert peers.relayed == 0
 
 
 def test_what_another_has_by_now_may_be_asked_of_either() -> None:

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from protocol.bits import from_members, members
 from protocol.ids import NodeId
-from swarm.scheduler.events import PeerHas, PeerJoined, PeerLease, PeerLeft, Stored, Vouched
-from swarm.scheduler.picker import OWN_SLICE_GRACE
+from swarm.scheduler.events import (
+    PeerElsewhere,
+    PeerHas,
+    PeerJoined,
+    PeerLease,
+    PeerLeft,
+    Stored,
+    Vouched,
+)
+from swarm.scheduler.peers import ELSEWHERE_IDLE_SECONDS
+from swarm.scheduler.picker import HORIZON_ROUNDS, OWN_SLICE_GRACE
 from tests.scheduler.bench import CHUNK, ME, A, B, Bench, C
 
 
@@ -49,22 +58,49 @@ def test_the_slice_of_a_relay_that_takes_nothing_is_open_after_its_grace() -> No
     assert set(bench.fetches()[C]) <= slices(bench, ME, A)[A]
 
 
-def test_who_is_done_with_its_own_slice_helps_a_slower_relay_from_the_far_end() -> None:
+def test_who_is_ahead_helps_a_slower_relay_with_what_comes_next_from_its_far_end() -> None:
     bench = Bench(80 * CHUNK)
     slower = NodeId(bytes([0xFF]) * 32)
     bench.tell(PeerJoined(slower, True, False))
     bench.seed(A)
-    own = list(range(0, 80, 2))
+    ordered = race(bench, A, slower, steps=30)
+    first_help = ordered.index(29)
+    assert first_help <= HORIZON_ROUNDS + 4
+    assert ordered[:first_help] == list(range(0, 2 * first_help, 2))
+    assert [chunk for chunk in ordered if chunk % 2][:3] == [29, 31, 27]
+
+
+def race(bench: Bench, seed: NodeId, slower: NodeId, steps: int) -> list[int]:
+    """What is ordered of the seed while every fourth chunk of this node's comes one of the slower one's."""
     ordered: list[int] = []
-    for chunk in own:
-        ordered += bench.fetches().get(A, [])
+    theirs = iter(sorted(slices(bench, ME, slower)[slower]))
+    for step in range(steps):
+        ordered += bench.fetches().get(seed, [])
         bench.now += 0.05
-        bench.tell(Stored(chunk, A))
-        if chunk % 8 == 0:
-            bench.tell(PeerHas(slower, 1 << chunk // 4 + 1))
-    ordered += bench.fetches().get(A, [])
-    assert ordered[: len(own)] == own
-    assert ordered[len(own) : len(own) + 2] == [79, 77]
+        bench.tell(Stored(ordered[step], seed))
+        if step % 4 == 0:
+            bench.tell(PeerHas(slower, 1 << next(theirs)))
+    return ordered
+
+
+def test_what_two_seeds_have_is_dealt_out_as_what_one_has() -> None:
+    bench = Bench(400 * CHUNK)
+    bench.tell(PeerJoined(A, True, True))
+    bench.seed(B, C)
+    first = bench.fetches()
+    assert set(first) == {B, C}
+    assert {*first[B], *first[C]} <= slices(bench, ME, A)[ME]
+
+
+def test_when_nothing_else_is_to_be_asked_a_seed_is_asked_again_soon() -> None:
+    bench = Bench(2 * CHUNK)
+    bench.seed(A)
+    assert bench.fetches() == {A: [0, 1]}
+    bench.tell(Stored(0, A), PeerElsewhere(A, 0b10))
+    bench.until(ELSEWHERE_IDLE_SECONDS - 0.01)
+    assert bench.fetches() == {}
+    bench.until(ELSEWHERE_IDLE_SECONDS + 0.1)
+    assert bench.fetches() == {A: [1]}
 
 
 def test_the_slice_of_a_relay_that_left_is_open_at_once() -> None:

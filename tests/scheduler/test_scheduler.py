@@ -31,7 +31,7 @@ from swarm.scheduler.events import (
     WakeAt,
     Wanted,
 )
-from swarm.scheduler.peers import DISTRUST_SECONDS, ELSEWHERE_SECONDS, PAUSE_SECONDS, REFUSED_SECONDS
+from swarm.scheduler.peers import DISTRUST_SECONDS, ELSEWHERE_IDLE_SECONDS, PAUSE_SECONDS, REFUSED_SECONDS
 from swarm.scheduler.scheduler import SWEEP_SECONDS, Scheduler
 from swarm.scheduler.stuck import NO_SOURCE_SECONDS
 from swarm.scheduler.windows import HEDGE_MIN_SECONDS, MIN_WINDOW, ORDER_STALL_SECONDS
@@ -180,7 +180,7 @@ def test_a_peer_that_always_says_elsewhere_is_counted_on_once() -> None:
     bench.seed(A)
     assert bench.fetches() == {A: [0]}
     bench.tell(PeerElsewhere(A, 0b1))
-    bench.until(3 * ELSEWHERE_SECONDS)
+    bench.until(3 * ELSEWHERE_IDLE_SECONDS)
     assert bench.fetches() == {A: [0]}
     bench.tell(PeerElsewhere(A, 0b1))
     assert bench.fetches() == {UPSTREAM: [0]}
@@ -193,7 +193,7 @@ def test_what_a_seed_lets_others_relay_is_asked_of_them_and_never_of_upstream() 
     bench.tell(PeerElsewhere(A, 0b01))
     assert bench.take(Cancel) == [Cancel(1, 0b01)]
     bench.tell(Stored(1, A))
-    bench.until(ELSEWHERE_SECONDS - 0.1)
+    bench.until(ELSEWHERE_IDLE_SECONDS - 0.1)
     assert bench.take(Fetch, SayLease) == []
     bench.tell(PeerJoined(B, True, True), PeerHas(B, 0b01))
     assert bench.fetches() == {B: [0]}

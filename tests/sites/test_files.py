@@ -56,6 +56,26 @@ def test_of_several_that_create_one_does(tmp_path: Path) -> None:
     assert files.names(tmp_path) == ["a"]
 
 
+def test_of_several_that_make_a_secret_all_read_the_same(tmp_path: Path) -> None:
+    read: list[str] = []
+    together = Barrier(8)
+
+    def make(number: int) -> None:
+        together.wait()
+        read.append(files.read_or_make_secret(tmp_path / "a", str(number)))
+
+    threads = [Thread(target=make, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert read == [read[0]] * 8
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
+    (tmp_path / "a").chmod(0o604)
+    with pytest.raises(StoreError, match="read by others"):
+        files.read_or_make_secret(tmp_path / "a", "another")
+
+
 def test_folders_are_the_owners(tmp_path: Path) -> None:
     files.make_folder(tmp_path / "a" / "b")
     assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700

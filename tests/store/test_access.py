@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from protocol.ids import private_topic
 from protocol.manifest import Snapshot
 from swarm.store import Store, open_store
 from swarm.store.access import COMMON, PERMIT_KEPT_SECONDS
@@ -28,7 +29,8 @@ async def withheld(store: Store, snapshot: Snapshot, *whos: bytes, age: float = 
 async def is_offered(store: Store, snapshot: Snapshot) -> bool:
     found = await store.offered(snapshot.key)
     named = await store.find_offered(snapshot.hub, snapshot.repo_type, snapshot.repo, snapshot.commit)
-    assert (found is not None) == (named is not None) == await store.is_offered(snapshot.key)
+    to_all = await store.audience(snapshot.key) == "everyone"
+    assert (found is not None) == (named is not None) == to_all
     return found is not None
 
 
@@ -146,8 +148,7 @@ async def test_a_permit_ages_is_revoked_and_forgotten(tmp_path: Path) -> None:
 
 async def test_what_was_public_is_withdrawn(store: Store) -> None:
     await store.remember(SECRET, public=True)
-    assert await store.withdraw("hf", "model", "org/secret") == [SECRET.key]
-    assert await store.withdraw("hf", "model", "org/secret") == []
+    await store.withdraw("hf", "model", "org/secret")
     assert not await is_offered(store, SECRET)
     assert not await withheld(store, SECRET)
 
@@ -180,3 +181,106 @@ async def test_a_store_of_the_version_before(tmp_path: Path) -> None:
         assert await withheld(store, SECRET, MINE)
         assert not await is_offered(store, copy)
         assert not await withheld(store, snapshot_of({"w": OTHER}, repo="org/open"))
+
+
+# --- members of a site ----------------------------------------------------------------------------
+
+COPY = snapshot_of({"x": LARGE}, repo="org/copy")
+
+
+async def shared(store: Store, snapshot: Snapshot) -> bool:
+    """Whether members may have it, and strangers may not."""
+    found = await store.shared(private_topic(snapshot.key))
+    name = (snapshot.hub, snapshot.repo_type, snapshot.repo, snapshot.commit)
+    named = await store.find_offered(*name, members=True)
+    assert await store.find_offered(*name) is None
+    assert await store.shared(snapshot.key) is None
+    audience = await store.audience(snapshot.key)
+    assert (found is not None) == (named is not None) == (audience == "members")
+    assert audience != "everyone"
+    return found is not None
+
+
+async def test_what_the_hub_gave_with_a_token_may_be_shared(store: Store) -> None:
+    await store.remember(SECRET, public=False)
+    assert await shared(store, SECRET)
+    assert await store.audience(COPY.key) == "nobody", "it is unknown"
+
+
+async def test_what_is_public_is_for_members_as_well(store: Store) -> None:
+    await store.remember(SECRET, public=True)
+    assert await store.audience(SECRET.key) == "everyone"
+    assert await store.find_offered("hf", "model", "org/secret", SECRET.commit, members=True)
+    assert await store.shared(private_topic(SECRET.key)) is None
+
+
+async def test_what_was_withdrawn_may_be_shared(store: Store) -> None:
+    await store.remember(SECRET, public=True)
+    await store.withdraw("hf", "model", "org/secret")
+    assert await shared(store, SECRET)
+
+
+async def test_what_somebody_had_from_an_endpoint_of_his_own_is_not_shared(store: Store) -> None:
+    await store.remember(SECRET, public=False, domain=EVIL)
+    assert not await shared(store, SECRET)
+
+
+@pytest.mark.parametrize("public", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+async def test_nor_is_content_of_one_repository_under_the_name_of_another(
+    store: Store, public: bool, first: bool
+) -> None:
+    """Peers, or a member, call it their own: who may have that at the hub would get what he may not."""
+    told = [(SECRET, False, True), (COPY, public, False)]
+    for snapshot, is_public, published in told if first else told[::-1]:
+        await store.remember(snapshot, public=is_public, published=published)
+    assert await shared(store, SECRET)
+    assert not await shared(store, COPY)
+
+
+async def test_what_a_member_says_is_private_is_marked(store: Store) -> None:
+    await store.remember(SECRET, public=False, published=False)
+    assert await shared(store, SECRET)
+    await store.remember(COPY, public=True, published=False)
+    assert not await is_offered(store, COPY)
+    assert await withheld(store, COPY, MINE)
+    (*_, summary) = await store.snapshots()
+    assert (summary.public, summary.private) == (False, True)
+
+
+async def test_a_members_word_opens_nothing_the_hubs_does(store: Store) -> None:
+    await store.remember(SECRET, public=False, published=False)
+    await store.permit(MINE, "", SECRET)
+    assert await withheld(store, SECRET, MINE), "the hub never gave it here"
+    older = snapshot_of({"w": OTHER}, repo="org/secret", commit="0" * 40)
+    await store.remember(older, public=False, domain=EVIL)
+    await store.permit(YOURS, EVIL, older)
+    assert await withheld(store, SECRET, YOURS), "anybody may have an endpoint that calls it so"
+    await store.remember(older, public=False)
+    await store.permit(MINE, "", older)
+    assert not await withheld(store, SECRET, MINE)
+    assert await withheld(store, SECRET, YOURS)
+
+
+async def test_a_members_word_does_not_open_what_is_another_repositorys(store: Store) -> None:
+    """A member has it that `org/copy` is private and has in it what the hub gave of `org/secret`."""
+    older = snapshot_of({"w": OTHER}, repo="org/copy", commit="0" * 40)
+    await store.remember(older, public=False)
+    await store.permit(YOURS, "", older)
+    await store.remember(COPY, public=False, published=False)
+    assert not await withheld(store, COPY, YOURS)
+    await store.remember(SECRET, public=False)
+    await store.permit(MINE, "", SECRET)
+    assert await withheld(store, COPY, YOURS)
+    assert not await withheld(store, COPY, YOURS, MINE)
+
+
+async def test_a_members_word_counts_more_than_a_peers_and_less_than_the_hubs(store: Store) -> None:
+    await store.remember(COPY, public=True, published=False)
+    await store.remember(COPY, public=False, published=False)
+    assert await shared(store, COPY)
+    await store.remember(COPY, public=True)
+    assert await is_offered(store, COPY)
+    await store.remember(COPY, public=False, published=False)
+    assert await is_offered(store, COPY)
+    assert not await withheld(store, COPY)

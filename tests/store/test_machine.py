@@ -306,7 +306,7 @@ class StoreMachine(RuleBasedStateMachine):
                 assert (stored.public, stored.published) == (said.public, said.published)
                 assert stored.marked == said.marked
             offered = said is not None and said.public and not blobs_of([snapshot]) & self.restricted
-            assert self.catalog.is_offered(snapshot.key) == offered
+            assert (self.catalog.audience(snapshot.key) == "everyone") == offered
             named = self.catalog.find("hf", "model", snapshot.repo, "main", [""])
             assert (named and named.snapshot) == self.main.get(snapshot.repo)
 
