@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from protocol.frames import LENGTH
-from protocol.ids import NodeId, SnapshotKey
+from protocol.ids import SnapshotKey
 from protocol.limits import MAX_CHUNKS, MAX_COMPANY, MAX_MAP_BYTES, MAX_RANGES, MIB
 from protocol.messages import (
     Bye,
@@ -37,6 +37,7 @@ from swarm.scheduler.neighbours import MAX_LINKS
 from tests.command.attacker import Victim, bare, dialled, gone, heard, hung_up_on, sent, stranger, topic_of
 from tests.command.machine import SECONDS
 from tests.exchange.bystander import Bystander
+from tests.exchange.nodes import made_up
 
 SPARE = 24 * MIB
 ROUNDS = 200
@@ -45,10 +46,6 @@ OTHERS = 16
 
 MAP = bytes([255]) * MAX_MAP_BYTES
 RANGES = tuple((3 * number, 1) for number in range(MAX_RANGES))
-
-
-def made_up(number: int) -> NodeId:
-    return NodeId(number.to_bytes(32, "big"))
 
 
 async def test_connections_that_only_wait(victim: Victim) -> None:

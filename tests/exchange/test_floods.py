@@ -10,7 +10,6 @@ import trio
 from trio.testing import MockClock
 
 from protocol.frames import LENGTH
-from protocol.ids import NodeId
 from protocol.messages import Peers
 from protocol.noise import KEY
 from protocol.standing import OPEN
@@ -28,7 +27,7 @@ from swarm.sources.address import Address
 from tests.exchange.bystander import Bystander
 from tests.exchange.gates import ScriptedGate
 from tests.exchange.memory import MemoryNetwork
-from tests.exchange.nodes import Node, Seen, identity, nodes
+from tests.exchange.nodes import Node, Seen, identity, made_up, nodes
 from tests.exchange.raw import Raw, RawLink
 
 STRANGER = "10.0.0.200"
@@ -224,8 +223,8 @@ async def test_peers_cannot_point_a_node_at_others(autojump_clock: MockClock) ->
             begin = trio.current_time()
             for second in range(60):
                 ports = range(1 + 64 * (second % 2), 1 + 64 * (second % 2) + 64)
-                control.say(*(made_up(number, THIRD, number) for number in ports))
-                control.say(*(made_up(number, f"10.7.{second}.{number}", 22) for number in range(64)))
+                control.say(*(rumour(number, THIRD, number) for number in ports))
+                control.say(*(rumour(number, f"10.7.{second}.{number}", 22) for number in range(64)))
                 await trio.sleep(1)
             took = trio.current_time() - begin
             assert control.open
@@ -238,5 +237,5 @@ async def test_peers_cannot_point_a_node_at_others(autojump_clock: MockClock) ->
         nursery.cancel_scope.cancel()
 
 
-def made_up(number: int, host: str, port: int) -> Peers:
-    return Peers(((NodeId(number.to_bytes(32, "big")), (f"{host}:{port}",)),))
+def rumour(number: int, host: str, port: int) -> Peers:
+    return Peers(((made_up(number), (f"{host}:{port}",)),))

@@ -13,7 +13,7 @@ import trio
 from trio.testing import MockClock
 
 from protocol.bits import everything
-from protocol.ids import NodeId, SnapshotKey
+from protocol.ids import SnapshotKey
 from protocol.limits import KIB, MAX_CHUNKS, MAX_COMPANY, MAX_MAP_BYTES, MAX_RANGES, MIB
 from protocol.messages import (
     Company,
@@ -36,7 +36,7 @@ from swarm.scheduler.rival import stall_seconds
 from swarm.sources.address import Address
 from swarm.transfer.claims import MAX_ABSENT_WORDS
 from tests.exchange.memory import MemoryHost
-from tests.exchange.nodes import PORT, Content, identity
+from tests.exchange.nodes import PORT, Content, identity, made_up
 from tests.exchange.raw import Raw, RawLink
 from tests.node.lan import Hub, Lan, lan
 
@@ -166,7 +166,7 @@ def given_up_and_taken(liar: Villain, content: Content, second: int) -> None:
 
 def by_made_up_nodes(liar: Villain, content: Content, second: int) -> None:
     """A new one whenever the last has been heard of for a while."""
-    holder = NodeId((second // 10).to_bytes(32, "big"))
+    holder = made_up(second // 10)
     liar.control.say(
         LeaseHeard(content.key, holder, True, second, 0), FetchingHeard(content.key, holder, every(content))
     )
@@ -205,7 +205,7 @@ async def test_a_peer_that_has_everything_and_sends_nothing(
     async with beside_a_villain(tmp_path, content) as (site, liar, _):
         liar.joins(content, everything(content.layout.total))
         liar.vouches(content)
-        others = tuple(NodeId(number.to_bytes(32, "big")) for number in range(company))
+        others = tuple(made_up(number) for number in range(company))
         liar.control.say(Company(content.key, (*others, site.nodes[VICTIM].id)))
         await gets_in_time(site, content)
         assert any(isinstance(message, Request) for message in liar.bulk.heard)
@@ -288,7 +288,7 @@ async def test_floods_of_maps_and_claims_cost_no_memory(
 
 async def flood(flooder: Villain, content: Content, number: int) -> None:
     flooder.control.heard.clear()
-    key = SnapshotKey(number.to_bytes(32, "big"))
+    key = SnapshotKey(made_up(number))
     packed = bytes([255]) * MAX_MAP_BYTES
     for topic in (key, content.key):
         flooder.control.say(Join(topic, True, True, True), HaveMap(topic, 0, packed))

@@ -1,6 +1,6 @@
 """What a host does that spreads rumours, and the one they are about: `python -m tests.system.rumours …`
 
-mdns COUNT PLACE…     announces so many nodes at these addresses, by multicast
+mdns COUNT PLACE…     announces so many nodes at these addresses, by multicast, and damaged copies
 peers TARGET PLACE…   links with the node at TARGET and tells it of nodes there
 listen PLACE…         has nothing to do with it; tells which address is called, by whom, and what it says
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import random
 import socket
 import sys
 import time
@@ -20,12 +21,13 @@ import trio
 from zeroconf import DNSOutgoing, ServiceInfo  # type: ignore[attr-defined]  # it is not in __all__
 
 from protocol.announce import SERVICE_TYPE, Announcement
-from protocol.ids import NodeId
 from protocol.messages import Peers, Ping, Pong
 from swarm.exchange.tcp import TcpNetwork
 from swarm.sources.address import Address
 from tests.command.attacker import heard, stranger
 from tests.exchange.bystander import Bystander
+from tests.exchange.nodes import made_up
+from tests.fuzz.test_corpus import mutated
 
 MDNS: Final = ("224.0.0.251", 5353)
 ANSWER: Final = 0x8400
@@ -33,10 +35,6 @@ ANSWER: Final = 0x8400
 
 AT_ONCE: Final = 50
 """Packets in one go: what a receiver's buffer holds."""
-
-
-def made_up(number: int) -> NodeId:
-    return NodeId(number.to_bytes(32, "big"))
 
 
 def announcement(number: int, place: Address) -> bytes:
@@ -59,11 +57,14 @@ def announcement(number: int, place: Address) -> bytes:
 
 
 def by_mdns(count: int, places: Sequence[Address]) -> None:
+    dice = random.Random(0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         out.bind(("", MDNS[1]))
         for number, place in zip(range(1, count + 1), itertools.cycle(places), strict=False):
-            out.sendto(announcement(number, place), MDNS)
+            packet = announcement(number, place)
+            out.sendto(packet, MDNS)
+            out.sendto(mutated(packet, dice), MDNS)
             if number % AT_ONCE == 0:
                 time.sleep(0.01)
     print("said", flush=True)

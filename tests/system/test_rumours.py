@@ -46,6 +46,7 @@ def test_made_up_nodes_keep_nobody_from_the_real_ones(make_lan: MakeLan) -> None
     wait_until(
         "a call to the bystander ends", lambda: any(call.said != "None" for call in called(third.out.lines))
     )
+    assert not any(member.logged("Traceback") for member in (first, second))
     assert peak(first.daemon.pid) - before < SPARE
     calls = called(third.out.lines)
     assert {call.place.host for call in calls} == {bystander.address}
