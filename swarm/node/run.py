@@ -40,7 +40,7 @@ from swarm.sources.rate import RateLimiter
 from swarm.store import open_store
 from swarm.upstreams.http import Client, open_client
 from swarm.upstreams.reach import Allowed
-from swarm.workers import ThreadWorkers
+from swarm.workers import ThreadWorkers, share_memory
 
 MIN_SETTLE_SECONDS: Final = 0.2
 """Looking round before going upstream, even for a node that has run long: peers answer a Join in
@@ -56,6 +56,7 @@ async def run_node(settings: Settings, *, embedded: bool) -> AsyncIterator[NodeA
 
     Raises UsageError for settings that make no sense, StoreError when the home cannot be used.
     """
+    share_memory()
     make_home(settings.home)
     me = identity.load(settings.home)
     workers = ThreadWorkers()
