@@ -130,11 +130,11 @@ class SiteKeeper:
         if membership.rights is Rights.FOUNDER:
             return await self._found_again()
         for peer in self._issuers(membership):
-            if await self._taken(await self._exchange.renew(peer), short(peer)):
+            if await self._taken(await self._exchange.asking.renew(peer), short(peer)):
                 return True
         for text in self._gate.held.addresses if self._gate.held else ():
             try:
-                granted = await self._exchange.renew_at(Address.parse(text))
+                granted = await self._exchange.asking.renew_at(Address.parse(text))
             except (CannotConnect, ValueError) as error:
                 log.debug("no renewal from %s: %s", text, error)
                 continue

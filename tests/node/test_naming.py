@@ -48,7 +48,7 @@ class FakeHub:
         return Resolved(self.answer, ref, self.public, HUB, renamed_to=None)
 
 
-class FakeExchange:
+class FakePeers:
     """Peers: what each says the name means, and the manifests they send."""
 
     def __init__(self, *answers: tuple[NodeId, Snapshot], silent_for: int = 0) -> None:
@@ -76,11 +76,11 @@ class Desk:
     """`token` is what the caller shows; `own` says whether the hub is one that the operator chose."""
 
     def __init__(
-        self, store: Store, exchange: FakeExchange, *, hub_only: bool = False, private: bool = False
+        self, store: Store, peers: FakePeers, *, hub_only: bool = False, private: bool = False
     ) -> None:
         self.store = store
         self.private = private
-        self.exchange = exchange
+        self.peers = peers
         self.hub_only = hub_only
         self.notes: list[str] = []
         self.names = self.for_caller(None)
@@ -91,7 +91,7 @@ class Desk:
         )
         return Names(
             self.store,
-            self.exchange,  # type: ignore[arg-type]  # two methods of it
+            self.peers,  # type: ignore[arg-type]  # two methods of it
             access,
             self.notes.append,
             hub_only=self.hub_only,
@@ -101,10 +101,10 @@ class Desk:
 
 @asynccontextmanager
 async def desk(
-    root: Path, exchange: FakeExchange | None = None, *, hub_only: bool = False, private: bool = False
+    root: Path, peers: FakePeers | None = None, *, hub_only: bool = False, private: bool = False
 ) -> AsyncIterator[Desk]:
     async with open_store(root, InlineWorkers()) as store:
-        yield Desk(store, exchange or FakeExchange(), hub_only=hub_only, private=private)
+        yield Desk(store, peers or FakePeers(), hub_only=hub_only, private=private)
 
 
 DOWN = NoSource("the hub does not answer")
@@ -140,7 +140,7 @@ async def test_a_branch_is_asked_for_each_time_and_a_known_commit_never(tmp_path
 
 
 async def test_a_repository_that_is_gone_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
-    async with desk(tmp_path, FakeExchange((ONE, A))) as at:
+    async with desk(tmp_path, FakePeers((ONE, A))) as at:
         with pytest.raises(NotFound):
             await resolve(at, FakeHub(NotFound("no such repository")))
 
@@ -148,19 +148,19 @@ async def test_a_repository_that_is_gone_is_not_looked_for_elsewhere(tmp_path: P
 async def test_peers_that_agree_are_believed_when_the_hub_is_out_of_reach(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    exchange = FakeExchange((ONE, A), (TWO, A), silent_for=2)
-    async with desk(tmp_path, exchange) as at:
+    peers = FakePeers((ONE, A), (TWO, A), silent_for=2)
+    async with desk(tmp_path, peers) as at:
         assert await resolve(at, FakeHub(DOWN)) == (A, "main", "manifest")
-        assert exchange.asked == [ONE]
+        assert peers.asked == [ONE]
         assert await resolve(at, None) == (A, "main", "manifest")
-        assert exchange.asked == [ONE]
+        assert peers.asked == [ONE]
 
 
 async def test_what_peers_said_is_checked_with_the_hub_once_it_answers(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     by_commit = GetRequest("hf", "org/model", revision=A.commit)
-    async with desk(tmp_path, FakeExchange((ONE, A))) as at:
+    async with desk(tmp_path, FakePeers((ONE, A))) as at:
         assert await resolve(at, None, by_commit) == (A, None, "manifest")
         hub = FakeHub(A)
         assert await resolve(at, hub, by_commit) == (A, None, "publisher")
@@ -172,7 +172,7 @@ async def test_peers_that_disagree_about_a_commit_are_not_believed(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     forged = Snapshot(A.hub, A.repo_type, A.repo, A.commit, B.files)
-    async with desk(tmp_path, FakeExchange((ONE, A), (TWO, A), (THREE, forged))) as at:
+    async with desk(tmp_path, FakePeers((ONE, A), (TWO, A), (THREE, forged))) as at:
         with pytest.raises(NoSource, match="peers disagree"):
             await resolve(at, FakeHub(DOWN))
         assert await at.store.snapshots() == []
@@ -181,7 +181,7 @@ async def test_peers_that_disagree_about_a_commit_are_not_believed(
 async def test_most_peers_know_the_newer_commit_of_a_branch(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with desk(tmp_path, FakeExchange((ONE, A), (TWO, B), (THREE, B))) as at:
+    async with desk(tmp_path, FakePeers((ONE, A), (TWO, B), (THREE, B))) as at:
         assert await resolve(at, FakeHub(DOWN)) == (B, "main", "manifest")
 
 
@@ -198,24 +198,24 @@ async def test_nobody_knows_it(tmp_path: Path, autojump_clock: MockClock) -> Non
 async def test_a_manifest_that_is_not_the_one_is_had_from_the_next_peer(
     tmp_path: Path, autojump_clock: MockClock, bad: bytes
 ) -> None:
-    exchange = FakeExchange((ONE, A), (TWO, A))
-    exchange.manifests[ONE] = bad
-    async with desk(tmp_path, exchange) as at:
+    peers = FakePeers((ONE, A), (TWO, A))
+    peers.manifests[ONE] = bad
+    async with desk(tmp_path, peers) as at:
         assert await resolve(at, FakeHub(DOWN)) == (A, "main", "manifest")
-        assert exchange.asked == [ONE, TWO]
+        assert peers.asked == [ONE, TWO]
 
 
 async def test_a_manifest_of_another_repository_is_not_taken_for_this_one(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     other = Snapshot("hf", "model", "org/other", A.commit, A.files)
-    async with desk(tmp_path, FakeExchange((ONE, other))) as at:
+    async with desk(tmp_path, FakePeers((ONE, other))) as at:
         with pytest.raises(NoSource):
             await resolve(at, FakeHub(DOWN))
 
 
 async def test_what_only_peers_say_can_be_ruled_out(tmp_path: Path, autojump_clock: MockClock) -> None:
-    async with desk(tmp_path, FakeExchange((ONE, A)), hub_only=True) as at:
+    async with desk(tmp_path, FakePeers((ONE, A)), hub_only=True) as at:
         with pytest.raises(NoSource, match="does not answer"):
             await resolve(at, FakeHub(DOWN))
         assert await resolve(at, FakeHub(A)) == (A, "main", "publisher")
@@ -225,7 +225,7 @@ async def test_what_only_peers_say_can_be_ruled_out(tmp_path: Path, autojump_clo
 async def test_what_peers_said_before_it_was_ruled_out_is_not_believed_either(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with desk(tmp_path, FakeExchange((ONE, A))) as at:
+    async with desk(tmp_path, FakePeers((ONE, A))) as at:
         assert await resolve(at, FakeHub(DOWN)) == (A, "main", "manifest")
         at.hub_only = True
         at.names = at.for_caller(None)
@@ -264,7 +264,7 @@ async def test_a_known_private_commit_is_had_with_a_token_the_hub_accepted(tmp_p
 async def test_the_hubs_word_on_a_token_grows_old(tmp_path: Path) -> None:
     clock = [1000.0]
     async with open_store(tmp_path, InlineWorkers(), now=lambda: clock[0]) as store:
-        at = Desk(store, FakeExchange())
+        at = Desk(store, FakePeers())
         await named(at.for_caller("good"), FakeHub(A, public=False))
         clock[0] += PERMIT_SECONDS
         await named(at.for_caller("good"), None)
@@ -316,7 +316,7 @@ async def test_peers_that_name_private_content_do_not_get_it(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     forged = Snapshot("hf", "model", "org/forged", A.commit, A.files)
-    async with desk(tmp_path, FakeExchange((ONE, forged))) as at:
+    async with desk(tmp_path, FakePeers((ONE, forged))) as at:
         await named(at.for_caller("good"), FakeHub(A, public=False))
         with pytest.raises(NotAllowed):
             await named(at.names, FakeHub(DOWN), GetRequest("hf", "org/forged"))
@@ -373,11 +373,11 @@ async def test_what_an_endpoint_of_one_caller_says_is_not_told_to_others(
 # --- what members say is private ------------------------------------------------------------------
 
 
-def told_private(*answers: tuple[NodeId, Snapshot]) -> FakeExchange:
+def told_private(*answers: tuple[NodeId, Snapshot]) -> FakePeers:
     """Members that name the topic under which those meet who know it to be private."""
-    exchange = FakeExchange(*answers)
-    exchange.answers = [(peer, private_topic(key), commit) for peer, key, commit in exchange.answers]
-    return exchange
+    peers = FakePeers(*answers)
+    peers.answers = [(peer, private_topic(key), commit) for peer, key, commit in peers.answers]
+    return peers
 
 
 async def test_a_member_says_what_a_private_model_is(tmp_path: Path) -> None:
@@ -398,9 +398,9 @@ async def test_but_not_where_none_are_shared(tmp_path: Path) -> None:
 
 
 async def test_one_that_says_it_is_private_is_believed(tmp_path: Path) -> None:
-    exchange = FakeExchange((ONE, A), (TWO, A), (THREE, A))
-    exchange.answers[1] = (TWO, private_topic(A.key), A.commit)
-    async with desk(tmp_path, exchange, private=True) as at:
+    peers = FakePeers((ONE, A), (TWO, A), (THREE, A))
+    peers.answers[1] = (TWO, private_topic(A.key), A.commit)
+    async with desk(tmp_path, peers, private=True) as at:
         assert await resolve(at, FakeHub(DOWN)) == (A, "main", "manifest")
-        assert exchange.asked == [TWO]
+        assert peers.asked == [TWO]
         assert await at.store.audience(A.key) == "members"
