@@ -12,8 +12,8 @@ from protocol.messages.checked import Checked, Ranges
 class Lease(Checked):
     """The sender holds (or gives up) the right to fetch this topic from upstream.
 
-    Sent on taking it and then once a second; `fetched` is the number of bytes had from upstream so far,
-    which must grow for the lease to hold.
+    Sent on taking it and then once a second; `fetched` is the number of bytes had from upstream so far, for
+    people. The lease holds while chunks that were announced (Fetching) turn up.
     """
 
     topic: SnapshotKey

@@ -14,6 +14,9 @@ PREFIXES: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 SPANS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
+MOST: Final = 1e18
+"""Larger numbers, before their unit, are slips of the hand; so are those that are no float at all."""
+
 NO_LIMIT: Final = frozenset({"", "0", "none", "unlimited", "off"})
 
 _QUANTITY = re.compile(
@@ -46,7 +49,15 @@ def parse_rate(text: str) -> int | None:
 
 def _amount(match: re.Match[str]) -> int:
     base = 1024 if match["binary"] else 1000
-    return int(float(match["number"]) * base ** PREFIXES[match["prefix"].lower()])
+    return int(_number(match["number"]) * base ** PREFIXES[match["prefix"].lower()])
+
+
+def _number(digits: str) -> float:
+    """ValueError for one that no machine has so much of."""
+    number = float(digits)
+    if number > MOST:
+        raise ValueError(f"{digits[:20]}… is too large a number")
+    return number
 
 
 def parse_seconds(text: str) -> float:
@@ -54,7 +65,7 @@ def parse_seconds(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*s?", text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a number of seconds")
-    return float(match[1])
+    return _number(match[1])
 
 
 def parse_span(text: str) -> float:
@@ -62,7 +73,7 @@ def parse_span(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", text.strip().lower())
     if match is None:
         raise ValueError(f"{text!r} is not a time span; write something like 30m, 12h or 7d")
-    return float(match[1]) * SPANS[match[2]]
+    return _number(match[1]) * SPANS[match[2]]
 
 
 def show_size(count: float) -> str:

@@ -94,7 +94,8 @@ def optional_host_port(value: object, *, host: str, port: int) -> HostPort | Non
 def url(value: str) -> str:
     """A base URL without its last slashes."""
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    legible = value.isprintable() and " " not in value  # urlsplit leaves out what is not
+    if parts.scheme not in ("http", "https") or not parts.hostname or not legible:
         raise ValueError(f"{without_secrets(value)!r} is not an http or https URL")
     if parts.query or parts.fragment or parts.username:
         raise ValueError(f"{without_secrets(value)!r} has more than scheme, host, port and path")

@@ -23,6 +23,8 @@ from swarm.discovery.names import Names, Report, sighting_of
 from swarm.discovery.sightings import Sighting
 from swarm.sources.address import is_loopback
 
+log = logging.getLogger(__name__)
+
 logging.getLogger("zeroconf").setLevel(logging.ERROR)
 """It warns, with a traceback, of every address that went away between two looks: no news to anyone."""
 
@@ -116,7 +118,11 @@ class Responder:
         return self._local
 
     async def _resolve(self, zeroconf: AsyncZeroconf, name: str) -> Sighting | None:
-        info = await zeroconf.async_get_service_info(SERVICE_TYPE, name, timeout=RESOLVE_MS)
+        try:
+            info = await zeroconf.async_get_service_info(SERVICE_TYPE, name, timeout=RESOLVE_MS)
+        except Error as error:
+            log.debug("passed over %r: %s", name, error)
+            return None
         return sighting_of(info, self._announcement, self._local) if info else None
 
 

@@ -32,7 +32,10 @@ def load(home: Path) -> Identity:
 def load_token(home: Path) -> str:
     """The token of this home's local listeners, made on first use. StoreError as above."""
     path = home / "local-token"
-    token = read_or_make_secret(path, f"{secrets.token_hex(KEY_BYTES)}\n").strip()
-    if len(token) != 2 * KEY_BYTES:
-        raise StoreError(f"{path} is damaged.", "Remove it; the node then makes a new one.")
-    return token
+    try:
+        token = read_or_make_secret(path, f"{secrets.token_hex(KEY_BYTES)}\n").strip()
+        if len(bytes.fromhex(token)) == KEY_BYTES:
+            return token
+    except ValueError:
+        pass
+    raise StoreError(f"{path} is damaged.", "Remove it; the node then makes a new one.")

@@ -24,6 +24,7 @@ from blake3 import blake3
 
 from protocol.bits import minus
 from protocol.ids import NodeId, SnapshotKey
+from swarm.scheduler.patience import HOLDERS_WAITED_FOR, Patience
 from swarm.scheduler.rival import Rival, stall_seconds
 
 LEASE_CLAIM_SECONDS: Final = 0.2
@@ -107,10 +108,12 @@ FETCHING: Final = frozenset([State.HOLDING, State.ERRAND])
 class Situation:
     """What the lease must know of the transfer.
 
-    need: chunks are missing that no peer has and nobody announced. served: some missing chunk is on order
-    or announced. fetching: orders are out upstream. usable: this node may and can go upstream.
+    missing: there is more to come. need: of that, chunks that no peer has and nobody announced. served: some
+    missing chunk is on order or announced. fetching: orders are out upstream. usable: this node may and can
+    go upstream.
     """
 
+    missing: bool
     need: bool
     served: bool
     fetching: bool
@@ -128,6 +131,7 @@ class Lease:
         self._rivals: dict[NodeId, Rival] = {}
         self._distant: dict[NodeId, Rival] = {}
         self._stall = stall_seconds(longest_chunk)
+        self._patience = Patience(HOLDERS_WAITED_FOR * self._stall)
         self._settled_at = settled_at
         self._open_since: float | None = None
         self._neglected_since: float | None = None
@@ -223,14 +227,20 @@ class Lease:
         for distant in self._distant.values():
             distant.arrived(bits, now)
 
+    def received(self) -> None:
+        """A peer sent this node a chunk: others are worth waiting for."""
+        self._patience.reward()
+
     # --- what follows ---------------------------------------------------------------------------
 
     def live(self, rival: Rival, now: float) -> bool:
-        """Whether it holds the lease, is heard and makes progress."""
-        return rival.is_live(now)
+        """Whether it holds the lease, is heard and makes progress, as far as others are believed."""
+        return not self._patience.over and rival.is_live(now)
 
     def under_way(self, now: float) -> int:
         """What live holders, and others on errands, announced and have not got yet."""
+        if self._patience.over:
+            return 0
         bits = 0
         for rival in self._rivals.values():
             if rival.announced and now < rival.announced_until:
@@ -274,6 +284,7 @@ class Lease:
     def broke(self, now: float) -> None:
         """This node's upstream failed for good: leave it to others for a while."""
         self._failed = True
+        self._patience.reward()
         if (self.state, Notice.BROKE) in NEXT:
             self._enter(NEXT[self.state, Notice.BROKE], now)
 
@@ -291,6 +302,8 @@ class Lease:
             times.append(self._entered_at + LEASE_REST_SECONDS)
         elif self.state is State.WAITING and self._open_since is not None:
             times.append(self._turn_at(now))
+        if (impatient := self._patience.next_wake()) is not None:
+            times.append(impatient)
         if self._neglected_since is not None:
             times.append(self._neglected_since + NEGLECT_SECONDS)
         return min((time for time in times if time > now), default=None)
@@ -301,6 +314,8 @@ class Lease:
 
     def _watch(self, situation: Situation, now: float) -> None:
         """Since when there is something to fetch and nobody to fetch it, or somebody who does not."""
+        could = situation.usable and not self._failed
+        self._patience.watch(situation.missing and could and not self.may_fetch, now)
         led = self.origin(now) is not None
         vacant = situation.need and not led
         neglected = situation.need and led and not situation.served

@@ -46,11 +46,11 @@ class Origin:
         said = self._say(now)
         return [*said, SayFetching(under_way)] if under_way else said
 
-    def follow(self, need: int, served: int, now: float) -> list[Command]:
-        """Take the lease or hand it on, by what is to be had from upstream alone (`need`) and what is on its
-        way from anybody (`served`); say so, and again from time to time while it is held."""
+    def follow(self, missing: int, need: int, served: int, now: float) -> list[Command]:
+        """Take the lease or hand it on, by what is missing, what of it is to be had from upstream alone
+        (`need`) and what is on its way (`served`); say so, and again from time to time while it is held."""
         fetching = bool(self._orders.owed(UPSTREAM))
-        situation = Situation(bool(need), bool(served), fetching, self._usable)
+        situation = Situation(bool(missing), bool(need), bool(served), fetching, self._usable)
         changed = self._lease.step(situation, now)
         due = self._lease.held and now >= self._said_at + LEASE_SAY_SECONDS
         return self._say(now) if changed or due else []

@@ -131,7 +131,7 @@ class Scheduler:
         self._dispatch.look(now)
         clocks = self._dispatch.clocks()
         commands = self._give_up_stalled(clocks, now)
-        commands += self._origin.follow(self._for_upstream(now), self._served(now), now)
+        commands += self._origin.follow(self.missing, self._for_upstream(now), self._served(now), now)
         commands += self._order_upstream(now)
         commands += self._order_from_all(clocks, now)
         commands += self._finish(clocks, now)
@@ -213,6 +213,7 @@ class Scheduler:
             self._origin.came(self._layout.length(event.chunk))
         elif (peer := self._peers.get(event.source)) is not None:
             self._peers.came(peer)
+            self._lease.received()
         self._touched.update(order.source for order in self._orders.holding(event.chunk))
         return self._dispatch.came(event.chunk, event.source, now)
 

@@ -7,6 +7,7 @@ once (`create_once`).
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -85,6 +86,20 @@ def _read(path: Path, refused: int = 0) -> str | None:
             return None
         except UnicodeDecodeError as error:
             raise StoreError(f"{path} is damaged.", "Restore it from a copy.") from error
+
+
+def read_json(path: Path) -> dict[str, object] | None:
+    """The JSON object in the file; None when there is no file. StoreError, or ValueError if it is none."""
+    text = read(path)
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError("no object")
+    return value
 
 
 def names(folder: Path) -> list[str]:

@@ -10,7 +10,6 @@ invitations/KEY/   the invitations of this node (`invitations`)
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import logging
 import os
@@ -23,7 +22,7 @@ from protocol.armor import BadArmor
 from protocol.ids import NodeId, from_text, to_text
 from protocol.invitation import Grant, parse_grant
 from protocol.membership import Membership
-from protocol.revocation import BadRevocation, Revocation, decode_revocation
+from protocol.revocation import Revocation, decode_revocation
 from swarm.errors import StoreError
 from swarm.sites import files
 from swarm.sites.invitations import Invitations
@@ -99,7 +98,7 @@ class SiteFolder:
             try:
                 data = base64.b64decode(files.read(self._revoked / name) or "", validate=True)
                 found.append(decode_revocation(data))
-            except (BadRevocation, binascii.Error) as error:
+            except ValueError as error:
                 log.warning("%s is left out: %s", self._revoked / name, error)
         return found
 
@@ -124,16 +123,16 @@ class SiteFolder:
         files.write(self._issued / node, json.dumps(asdict(row)) + "\n")
 
     def _read_issued(self, name: str) -> Issued | None:
-        text = files.read(self._issued / name)
-        if text is None:
-            return None
         try:
-            row = json.loads(text)
-            numbers = (int(row[key]) for key in ("rights", "issued", "expires"))
-            return Issued(to_text(from_text(name)), str(row["name"]), *numbers)
-        except (ValueError, KeyError, TypeError):
-            log.warning("%s is damaged and left out", self._issued / name)
-            return None
+            match files.read_json(self._issued / name):
+                case None:
+                    return None
+                case {"name": str(known), "rights": int(rights), "issued": int(issued), "expires": int(end)}:
+                    return Issued(to_text(from_text(name)), known, rights, issued, end)
+        except ValueError:
+            pass
+        log.warning("%s is damaged and left out", self._issued / name)
+        return None
 
     def named(self, text: str) -> list[NodeId]:
         """Nodes let in here whose id begins with this text, or that have it as their name."""

@@ -8,6 +8,7 @@ secret half is in the token only, which is not kept here.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,9 @@ KEPT_SECONDS: Final = 7 * DAY
 """How long an invitation is kept after its end, so that who comes late is told that it has ended."""
 
 TERMS: Final = "terms"
+
+KEY: Final = re.compile("[0-9a-f]{64}")
+"""What the folder of an invitation is called; of what else lies there nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +69,22 @@ class Invitations:
     def find(self, key: bytes) -> Invitation | None:
         """The invitation with this public key."""
         folder = self._of(key)
-        text = files.read(folder / TERMS)
-        if text is None:
-            return None
         try:
-            terms = json.loads(text)
-            rights = Rights(terms["rights"])
-            used = len(files.names(folder)) - 1
-            return Invitation(key, int(terms["uses"]), int(terms["expires"]), rights, used)
-        except (ValueError, KeyError, TypeError) as error:
+            match files.read_json(folder / TERMS):
+                case None:
+                    return None
+                case {"uses": int(uses), "expires": int(expires), "rights": int(rights)}:
+                    used = len(files.names(folder)) - 1
+                    return Invitation(key, uses, expires, Rights(rights), used)
+                case _:
+                    raise ValueError("not the terms of an invitation")
+        except ValueError as error:
             raise StoreError(f"{folder / TERMS} is damaged.", "Remove it and invite anew.") from error
 
     def all(self) -> list[Invitation]:
         """Every invitation that is kept."""
-        found = (self.find(bytes.fromhex(name)) for name in files.names(self.folder))
+        named = (name for name in files.names(self.folder) if KEY.fullmatch(name))
+        found = (self.find(bytes.fromhex(name)) for name in named)
         return [invitation for invitation in found if invitation is not None]
 
     def use(self, invitation: Invitation, node: NodeId) -> bool:

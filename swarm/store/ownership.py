@@ -41,6 +41,9 @@ LOOK_SECONDS: Final = 1.0
 SETTLE_SECONDS: Final = 1.0
 """Without flock, two may take over at once: both write, both wait so long, the last one has it."""
 
+MAX_PID: Final = (1 << 31) - 1
+"""Largest number of a process (pid_t)."""
+
 NO_FLOCK: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTSUP})
 BUSY: Final = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
 
@@ -64,9 +67,18 @@ class Record:
     def read(cls, path: Path) -> Record | None:
         """The record in a file; None when there is none or it makes no sense."""
         try:
-            return cls(**json.loads(path.read_bytes()))
-        except (FileNotFoundError, ValueError, TypeError):
-            return None
+            match json.loads(path.read_bytes()):
+                case {
+                    "pid": int(pid),
+                    "host": str(host),
+                    "place": str(place),
+                    "started": str(started),
+                    "token": str(token),
+                } if 0 <= pid <= MAX_PID:
+                    return cls(pid, host, place, started, token)
+        except (FileNotFoundError, ValueError, RecursionError):
+            pass
+        return None
 
     def alive(self) -> bool | None:
         """Whether the process runs; None when that cannot be told from here."""

@@ -185,5 +185,5 @@ def _lists(path: Path, entries: dict[str, dict[str, object]]) -> bool:
             }
             == entries
         )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return False

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from swarm.cli.demo_repo import Repository
+from tests.command.attacker import Victim
 from tests.command.hubs import REPO, CommandHub, model
 from tests.command.machine import Machine
 
@@ -23,6 +24,16 @@ def files() -> dict[str, bytes]:
 def hub(files: dict[str, bytes]) -> Iterator[CommandHub]:
     with CommandHub(repositories=[Repository(REPO, files)]) as hub:
         yield hub
+
+
+@pytest.fixture(scope="module")
+def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+    """A daemon that has the model, for all tests of a module to attack."""
+    with CommandHub(repositories=[Repository(REPO, model())]) as hub:
+        machine = Machine(tmp_path_factory.mktemp("victim"), hub.url)
+        with machine.daemon() as daemon:
+            assert machine.swarm("get", REPO).code == 0
+            yield Victim(machine, daemon)
 
 
 @pytest.fixture

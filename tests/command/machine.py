@@ -83,6 +83,8 @@ class Machine:
     extra: dict[str, str] = field(default_factory=dict)
     prefix: Sequence[str] = ()
     """Words before every command: what puts it into a namespace."""
+    program: Sequence[str] = field(default_factory=executable)
+    """What is run as `swarm`."""
 
     @property
     def home(self) -> Path:
@@ -97,7 +99,7 @@ class Machine:
         own = {
             "HOME": str(self.folder),
             "LANG": "C.UTF-8",
-            "PYTHONPATH": str(ROOT) if len(executable()) > 1 else "",
+            "PYTHONPATH": str(ROOT) if len(self.program) > 1 else "",
             "SWARM_HOME": str(self.home),
             "SWARM_LISTEN": "127.0.0.1:0",
             "SWARM_GATEWAY": "off",
@@ -112,7 +114,7 @@ class Machine:
 
     def swarm(self, *words: str) -> Ran:
         """Run a command to its end."""
-        return self.run([*executable(), *words])
+        return self.run([*self.program, *words])
 
     def run(self, words: Sequence[str | Path], **environ: str) -> Ran:
         """Run any program in this machine's environment."""
@@ -133,7 +135,7 @@ class Machine:
         """A command while it runs; killed at the end if it still does."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with subprocess.Popen(
-            [*self.prefix, *executable(), *words],
+            [*self.prefix, *self.program, *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

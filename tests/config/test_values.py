@@ -63,7 +63,10 @@ def test_lists_by_comma_or_as_lists() -> None:
     assert values.words(["a", "b"]) == ("a", "b")
 
 
-@pytest.mark.parametrize("url", ["hf-mirror.com", "ftp://x", "https://", "https://u:p@x", "https://x?a=b"])
+@pytest.mark.parametrize(
+    "url",
+    ["hf-mirror.com", "ftp://x", "https://", "https://u:p@x", "https://x?a=b", "https://x/\ty", " https://x"],
+)
 def test_what_is_no_endpoint(url: str) -> None:
     with pytest.raises(ValueError, match=r"not an http|has more than"):
         values.url(url)

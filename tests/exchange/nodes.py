@@ -33,6 +33,11 @@ def identity(number: int) -> Identity:
     return Identity(number.to_bytes(32, "big"), (number + 1000).to_bytes(32, "big"))
 
 
+def made_up(number: int) -> NodeId:
+    """The id of a node that there is not."""
+    return NodeId(number.to_bytes(32, "big"))
+
+
 def entropy(seed: int) -> Callable[[int], bytes]:
     return random.Random(seed).randbytes
 

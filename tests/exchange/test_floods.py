@@ -10,7 +10,6 @@ import trio
 from trio.testing import MockClock
 
 from protocol.frames import LENGTH
-from protocol.ids import NodeId
 from protocol.messages import Peers
 from protocol.noise import KEY
 from protocol.standing import OPEN
@@ -25,12 +24,14 @@ from swarm.exchange.peers import LASTING_SECONDS, REFUSED_RETRY_SECONDS
 from swarm.exchange.sessions import MAX_LINKS_OF_A_HOST, MAX_MEMBERS_OF_A_HOST
 from swarm.scheduler.neighbours import MAX_LINKS, WANTED_LINKS, Neighbours
 from swarm.sources.address import Address
+from tests.exchange.bystander import Bystander
 from tests.exchange.gates import ScriptedGate
 from tests.exchange.memory import MemoryNetwork
-from tests.exchange.nodes import Node, Seen, identity, nodes
+from tests.exchange.nodes import Node, Seen, identity, made_up, nodes
 from tests.exchange.raw import Raw, RawLink
 
 STRANGER = "10.0.0.200"
+THIRD = "10.0.0.77"
 
 
 async def test_one_machine_that_only_connects_keeps_nobody_out(autojump_clock: MockClock) -> None:
@@ -210,29 +211,10 @@ async def test_one_connection_of_a_peer_stands_in_line(autojump_clock: MockClock
         assert node.linked == {raw.id}
 
 
-class Bystander:
-    """A machine that has nothing to do with lanswarm; notes what is sent to any of its ports."""
-
-    def __init__(self, lan: MemoryNetwork, host: str) -> None:
-        self.host = host
-        self.calls: list[bytes] = []
-        self._lan = lan
-
-    async def run(self, port: int, *, task_status: trio.TaskStatus[int]) -> None:
-        await self._lan.host(self.host).listen(port, None, self._hear, task_status=task_status)
-
-    async def _hear(self, stream: trio.abc.Stream, host: str | None) -> None:
-        heard = b""
-        while data := await stream.receive_some():
-            heard += data
-        self.calls.append(heard)
-        await stream.aclose()
-
-
 async def test_peers_cannot_point_a_node_at_others(autojump_clock: MockClock) -> None:
     """A minute of made-up addresses: few calls, and no more than the first message of a handshake each."""
     lan = MemoryNetwork()
-    bystander = Bystander(lan, "10.0.0.77")
+    bystander = Bystander(lan.host(THIRD))
     async with nodes(lan, 1) as (node,), trio.open_nursery() as nursery:
         for port in range(1, 2 * MAX_CANDIDATES_OF_A_HOST):
             await nursery.start(bystander.run, port)
@@ -241,19 +223,19 @@ async def test_peers_cannot_point_a_node_at_others(autojump_clock: MockClock) ->
             begin = trio.current_time()
             for second in range(60):
                 ports = range(1 + 64 * (second % 2), 1 + 64 * (second % 2) + 64)
-                control.say(*(made_up(number, bystander.host, number) for number in ports))
-                control.say(*(made_up(number, f"10.7.{second}.{number}", 22) for number in range(64)))
+                control.say(*(rumour(number, THIRD, number) for number in ports))
+                control.say(*(rumour(number, f"10.7.{second}.{number}", 22) for number in range(64)))
                 await trio.sleep(1)
             took = trio.current_time() - begin
             assert control.open
         calls = [address for here, address in lan.dialled if here == node.host]
         assert len(calls) <= UNPROVEN_DIALS_AT_ONCE + UNPROVEN_DIALS_A_SECOND * took
-        assert len({call.port for call in calls if call.host == bystander.host}) <= MAX_CANDIDATES_OF_A_HOST
+        assert len({call.port for call in calls if call.host == THIRD}) <= MAX_CANDIDATES_OF_A_HOST
         await trio.sleep(HANDSHAKE_SECONDS)
-        assert bystander.calls
-        assert {len(call) for call in bystander.calls} == {LENGTH.size + KEY}
+        assert bystander.said
+        assert {len(call) for call in bystander.said} == {LENGTH.size + KEY}
         nursery.cancel_scope.cancel()
 
 
-def made_up(number: int, host: str, port: int) -> Peers:
-    return Peers(((NodeId(number.to_bytes(32, "big")), (f"{host}:{port}",)),))
+def rumour(number: int, host: str, port: int) -> Peers:
+    return Peers(((made_up(number), (f"{host}:{port}",)),))

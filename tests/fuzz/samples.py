@@ -6,39 +6,13 @@ import hashlib
 
 from blake3 import blake3
 
-from protocol.ids import ChunkDigest, NodeId
+from protocol.ids import ChunkDigest
 from protocol.limits import KIB
 from protocol.manifest import Blob, File, Snapshot
-from protocol.messages import (
-    Absent,
-    BulkMessage,
-    Cancel,
-    Claims,
-    ControlMessage,
-    Data,
-    Elsewhere,
-    Fetching,
-    Found,
-    Have,
-    HaveMap,
-    Join,
-    Lease,
-    Leave,
-    Lookup,
-    Lost,
-    ManifestPart,
-    NeedClaims,
-    NeedManifest,
-    Peers,
-    Ping,
-    Pong,
-    Refuse,
-    Request,
-)
+from protocol.messages import BulkMessage, Claims, ControlMessage, ManifestPart
 from protocol.signing import attest
+from tests.protocol.golden import GOLDEN
 from tests.protocol.peers import ALICE, BOB
-
-CARLA = NodeId(b"\x09" * 32)
 
 
 def _file(path: str, size: int) -> File:
@@ -75,31 +49,11 @@ CLAIMS: tuple[Claims, ...] = (
 """All that Alice and Bob have ever signed, as far as a forger knows."""
 
 CONTROL: tuple[ControlMessage, ...] = (
-    Ping(1),
-    Pong((1 << 64) - 1),
-    Peers(((CARLA, ("192.168.1.7:7677", "[fd00::7]:7677", "[fe80::7%eth0]:1")), (BOB.node_id, ()))),
-    Join(TOPIC, True, False, True),
-    Absent(TOPIC),
-    Leave(TOPIC),
-    HaveMap(TOPIC, 8, b"\x07\x00\x80"),
-    Have(TOPIC, ((0, 1), (3, 9))),
-    Lost(TOPIC, ((4, 2),)),
+    *(message for message, _ in GOLDEN if isinstance(message, ControlMessage)),
     *CLAIMS,
-    NeedClaims(TOPIC, ((0, 22),)),
-    Lease(TOPIC, True, 1_000_000),
-    Fetching(TOPIC, ((5, 5),)),
-    Lookup(7, "hf", "model", "org/model", "main"),
-    Found(7, TOPIC, SNAPSHOT.commit),
-    Found(8, None, ""),
 )
-
 BULK: tuple[BulkMessage, ...] = (
-    Request(TOPIC, ((0, None), (2, digests(1)[0]))),
-    Cancel(TOPIC, ((2, 1),)),
-    Refuse(TOPIC, ((0, 1), (4, 2))),
-    Elsewhere(TOPIC, ((0, 1), (4, 2))),
-    NeedManifest(TOPIC),
-    Data(TOPIC, ((0, 0, 3), (7, 256, 2)), b"abcde"),
-    ManifestPart(TOPIC, 0, 4, b"abcd"),
+    *(message for message, _ in GOLDEN if isinstance(message, BulkMessage)),
     ManifestPart(TOPIC, 0, 0, b""),
 )
+"""Every message there is (tests/protocol/golden.py), and what a forger would begin with."""

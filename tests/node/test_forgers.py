@@ -67,9 +67,12 @@ async def test_where_one_holds_it_the_truth_costs_a_few_chunks(
         assert hub.sent.total() - paid <= 2 * CHECKS_OF_A_SIGNER
 
 
-async def test_the_cost_does_not_grow_with_the_file(tmp_path: Path, autojump_clock: MockClock) -> None:
-    """64 MiB, all of it signed wrong by three: found for at most a megabyte from upstream."""
-    content = Content(64 * MIB)
+@pytest.mark.parametrize("size", [8 * MIB, 64 * MIB], ids=["8 MiB", "64 MiB"])
+async def test_the_cost_does_not_grow_with_the_file(
+    tmp_path: Path, size: int, autojump_clock: MockClock
+) -> None:
+    """All of it signed wrong by three: found for at most a megabyte from upstream, whatever it has."""
+    content = Content(size)
     hub = Hub(content, rate=16 * MIB)
     async with lan(tmp_path, content, hub) as site:
         await (await site.start(HONEST)).get(content)

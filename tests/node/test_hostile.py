@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,22 +14,35 @@ from trio.testing import MockClock
 
 from protocol.bits import everything
 from protocol.ids import SnapshotKey
-from protocol.limits import KIB, MAX_CHUNKS, MAX_MAP_BYTES, MAX_RANGES, MIB
-from protocol.messages import Data, Fetching, Have, HaveMap, Join, Lease, Request
+from protocol.limits import KIB, MAX_CHUNKS, MAX_COMPANY, MAX_MAP_BYTES, MAX_RANGES, MIB
+from protocol.messages import (
+    Company,
+    Data,
+    Fetching,
+    FetchingHeard,
+    Have,
+    HaveMap,
+    Join,
+    Lease,
+    LeaseHeard,
+    Ranges,
+    Request,
+)
 from protocol.signing import attest
 from swarm.exchange.control import LINK_DEAD_SECONDS
 from swarm.exchange.interfaces import Handler
-from swarm.scheduler.rival import LEASE_STALL_SECONDS
+from swarm.scheduler.patience import HOLDERS_WAITED_FOR
+from swarm.scheduler.rival import stall_seconds
 from swarm.sources.address import Address
 from swarm.transfer.claims import MAX_ABSENT_WORDS
 from tests.exchange.memory import MemoryHost
-from tests.exchange.nodes import PORT, Content, identity
+from tests.exchange.nodes import PORT, Content, identity, made_up
 from tests.exchange.raw import Raw, RawLink
 from tests.node.lan import Hub, Lan, lan
 
 CHUNK = 256 * KIB
 VICTIM = 1
-PATIENCE_SECONDS = LEASE_STALL_SECONDS + 15.0
+PATIENCE_SECONDS = HOLDERS_WAITED_FOR * stall_seconds(CHUNK) + 15.0
 """Within which the get has to see that a promise is not kept, and to end."""
 
 AT = Address(f"10.0.0.{VICTIM}", PORT)
@@ -111,76 +125,113 @@ async def villain(site: Lan, number: int = 90) -> AsyncIterator[Villain]:
         yield made
 
 
-# --- promises -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("grows", [False, True], ids=["silent about it", "with made-up progress"])
-async def test_a_lease_that_brings_nothing_is_not_waited_for(
-    tmp_path: Path, content: Content, grows: bool, autojump_clock: MockClock
-) -> None:
-    hub = Hub(content)
+@asynccontextmanager
+async def beside_a_villain(
+    tmp_path: Path, content: Content
+) -> AsyncIterator[tuple[Lan, Villain, trio.Nursery]]:
+    """A node, a villain that is linked with it, and a nursery for what that goes on saying."""
     async with (
-        lan(tmp_path, content, hub, nodes=1) as site,
+        lan(tmp_path, content, Hub(content), nodes=1) as site,
         villain(site) as liar,
         trio.open_nursery() as tasks,
     ):
-        liar.joins(content, 0, can_fetch=True)
-
-        def say(second: int) -> None:
-            liar.control.say(Lease(content.key, True, second * MIB if grows else 0))
-            liar.control.say(Fetching(content.key, ((0, content.layout.total),)))
-
-        tasks.start_soon(liar.every_second, say)
-        await site.nodes[VICTIM].get(content)
-        assert await site.all_hold()
-        assert trio.current_time() < PATIENCE_SECONDS
+        yield site, liar, tasks
         tasks.cancel_scope.cancel()
 
 
-async def test_a_peer_that_has_everything_and_sends_nothing(
-    tmp_path: Path, content: Content, autojump_clock: MockClock
+async def gets_in_time(site: Lan, content: Content) -> None:
+    """The node gets all of it, and sees soon that a promise is not kept."""
+    with trio.fail_after(PATIENCE_SECONDS):
+        await site.nodes[VICTIM].get(content)
+    assert await site.all_hold()
+
+
+# --- promises -------------------------------------------------------------------------------------------
+
+
+def held(liar: Villain, content: Content, second: int) -> None:
+    """And not a word of progress."""
+    liar.control.say(Lease(content.key, True, 0), Fetching(content.key, every(content)))
+
+
+def with_made_up_progress(liar: Villain, content: Content, second: int) -> None:
+    liar.control.say(Lease(content.key, True, second * MIB), Fetching(content.key, every(content)))
+
+
+def given_up_and_taken(liar: Villain, content: Content, second: int) -> None:
+    if second % 3 == 2:
+        liar.control.say(Lease(content.key, False, 0))
+    held(liar, content, second)
+
+
+def by_made_up_nodes(liar: Villain, content: Content, second: int) -> None:
+    """A new one whenever the last has been heard of for a while."""
+    holder = made_up(second // 10)
+    liar.control.say(
+        LeaseHeard(content.key, holder, True, second, 0), FetchingHeard(content.key, holder, every(content))
+    )
+
+
+def with_made_up_chunks(liar: Villain, content: Content, second: int) -> None:
+    """It says of each that it has it now, signs it, and sends none."""
+    if not second:
+        liar.vouches(content)
+    chunk = second % content.layout.total
+    liar.control.say(Have(content.key, ((chunk, 1),)), Lease(content.key, True, second * MIB))
+    liar.control.say(Fetching(content.key, ((chunk + 1, content.layout.total),)))
+
+
+def every(content: Content) -> Ranges:
+    return ((0, content.layout.total),)
+
+
+@pytest.mark.parametrize(
+    "lie", [held, with_made_up_progress, given_up_and_taken, by_made_up_nodes, with_made_up_chunks]
+)
+async def test_a_lease_that_brings_nothing_is_not_waited_for(
+    tmp_path: Path, content: Content, lie: Callable[[Villain, Content, int], None], autojump_clock: MockClock
 ) -> None:
-    hub = Hub(content)
-    async with lan(tmp_path, content, hub, nodes=1) as site, villain(site) as liar:
+    async with beside_a_villain(tmp_path, content) as (site, liar, tasks):
+        liar.joins(content, 0, can_fetch=True)
+        tasks.start_soon(liar.every_second, partial(lie, liar, content))
+        await gets_in_time(site, content)
+
+
+@pytest.mark.parametrize("company", [0, MAX_COMPANY - 1], ids=["alone", "with made-up company"])
+async def test_a_peer_that_has_everything_and_sends_nothing(
+    tmp_path: Path, content: Content, company: int, autojump_clock: MockClock
+) -> None:
+    """Nor is its chunks' share of nodes that there are not left to them."""
+    async with beside_a_villain(tmp_path, content) as (site, liar, _):
         liar.joins(content, everything(content.layout.total))
         liar.vouches(content)
-        await site.nodes[VICTIM].get(content)
-        assert await site.all_hold()
+        others = tuple(made_up(number) for number in range(company))
+        liar.control.say(Company(content.key, (*others, site.nodes[VICTIM].id)))
+        await gets_in_time(site, content)
         assert any(isinstance(message, Request) for message in liar.bulk.heard)
-        assert trio.current_time() < PATIENCE_SECONDS
 
 
 async def test_a_peer_that_sends_a_byte_a_second(
     tmp_path: Path, content: Content, autojump_clock: MockClock
 ) -> None:
     """Slow-loris on the bulk connection: each byte is right, and there are seven million."""
-    hub = Hub(content)
-    async with (
-        lan(tmp_path, content, hub, nodes=1) as site,
-        villain(site) as liar,
-        trio.open_nursery() as tasks,
-    ):
+    async with beside_a_villain(tmp_path, content) as (site, liar, tasks):
         liar.joins(content, everything(content.layout.total))
         liar.vouches(content)
+        began: list[int] = []
 
         def trickle(second: int) -> None:
             asked = [message for message in liar.bulk.heard if isinstance(message, Request)]
             if asked and asked[0].items:
                 chunk, _ = asked[0].items[0]
-                byte = content.chunk(chunk)[second : second + 1]
-                liar.bulk.say(Data(content.key, ((chunk, offset(second), 1),), byte))
-
-        began: list[int] = []
-
-        def offset(second: int) -> int:
-            began.append(second)
-            return second - began[0]
+                began.append(second)
+                offset = second - began[0]
+                byte = content.chunk(chunk)[offset : offset + 1]
+                liar.bulk.say(Data(content.key, ((chunk, offset, 1),), byte))
 
         tasks.start_soon(liar.every_second, trickle)
-        await site.nodes[VICTIM].get(content)
-        assert await site.all_hold()
-        assert trio.current_time() < PATIENCE_SECONDS
-        tasks.cancel_scope.cancel()
+        await gets_in_time(site, content)
+        assert began
 
 
 # --- slowness -------------------------------------------------------------------------------------------
@@ -237,7 +288,7 @@ async def test_floods_of_maps_and_claims_cost_no_memory(
 
 async def flood(flooder: Villain, content: Content, number: int) -> None:
     flooder.control.heard.clear()
-    key = SnapshotKey(number.to_bytes(32, "big"))
+    key = SnapshotKey(made_up(number))
     packed = bytes([255]) * MAX_MAP_BYTES
     for topic in (key, content.key):
         flooder.control.say(Join(topic, True, True, True), HaveMap(topic, 0, packed))

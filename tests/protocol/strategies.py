@@ -1,49 +1,34 @@
-"""Every message there can be, for hypothesis."""
+"""Every message there can be, for hypothesis: a strategy for each name of a field, as `fields` has rules."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
 from protocol.chunks import LARGEST_CHUNK
 from protocol.fields import U64
 from protocol.ids import ChunkDigest, NodeId, SnapshotKey
-from protocol.limits import MAX_CHUNKS
+from protocol.limits import MAX_CHUNKS, MAX_SEEK_HOPS
 from protocol.messages import (
-    Absent,
-    Belongs,
+    BULK,
+    CONTROL,
     BulkMessage,
-    Cancel,
-    Claims,
+    Checked,
     ControlMessage,
     Data,
-    Elsewhere,
-    Fetching,
     Found,
     Granted,
-    Have,
-    HaveMap,
-    Join,
-    Lease,
-    Leave,
-    Lookup,
-    Lost,
     ManifestPart,
-    NeedClaims,
-    NeedManifest,
-    Peers,
-    Ping,
-    Pong,
     Ranges,
-    Redeem,
-    Refuse,
-    Renew,
-    Request,
-    Revoked,
 )
 
+Some = st.SearchStrategy[Any]
+
 raw32 = st.binary(min_size=32, max_size=32)
+raw64 = st.binary(min_size=64, max_size=64)
 topics = raw32.map(SnapshotKey)
 nodes = raw32.map(NodeId)
 digests = raw32.map(ChunkDigest)
@@ -51,6 +36,7 @@ numbers = st.integers(0, U64)
 chunks = st.integers(0, MAX_CHUNKS - 1)
 flags = st.booleans()
 names = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=20)
+some_bytes = st.binary(min_size=1, max_size=50)
 values = st.recursive(
     st.none()
     | st.booleans()
@@ -67,41 +53,46 @@ def _spans(bounds: list[int]) -> Ranges:
     return tuple((first, end - first) for first, end in pairwise(sorted(bounds)))[::2]
 
 
-spans = st.lists(st.integers(0, MAX_CHUNKS), min_size=2, max_size=20, unique=True).map(_spans)
+def _several(item: Some, least: int = 0, most: int = 8) -> Some:
+    return st.lists(item, min_size=least, max_size=most).map(tuple)
 
-control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
-    st.builds(Ping, numbers),
-    st.builds(Pong, numbers),
-    st.builds(
-        Peers, st.lists(st.tuples(nodes, st.lists(names, max_size=8).map(tuple)), max_size=5).map(tuple)
-    ),
-    st.builds(Join, topics, flags, flags, flags),
-    st.builds(Absent, topics),
-    st.builds(Leave, topics),
-    st.builds(HaveMap, topics, st.integers(0, MAX_CHUNKS // 2), st.binary(max_size=50)),
-    st.builds(Have, topics, spans),
-    st.builds(Lost, topics, spans),
-    st.builds(
-        Claims,
-        topics,
-        st.integers(0, MAX_CHUNKS - 9),
-        st.lists(digests, min_size=1, max_size=9).map(tuple),
-        flags,
-        raw32,
-        st.binary(min_size=64, max_size=64),
-    ),
-    st.builds(NeedClaims, topics, spans),
-    st.builds(Lease, topics, flags, numbers),
-    st.builds(Fetching, topics, spans),
-    st.builds(Lookup, numbers, names, names, names, names),
-    st.builds(Found, numbers, st.none() | topics, names),
-    st.builds(Redeem, raw32, st.binary(min_size=64, max_size=64), names),
-    st.builds(Renew),
-    st.builds(Granted, st.binary(min_size=1, max_size=50), st.just("")),
-    st.builds(Granted, st.just(b""), names.filter(bool)),
-    st.builds(Belongs, st.binary(min_size=1, max_size=50)),
-    st.builds(Revoked, st.binary(min_size=1, max_size=50)),
-)
+
+FIELDS: Final[Mapping[str, Some]] = {
+    "nonce": numbers,
+    "entries": _several(st.tuples(nodes, _several(names))),
+    "topic": topics,
+    "wants": flags,
+    "can_fetch": flags,
+    "ask": flags,
+    "first": st.integers(0, MAX_CHUNKS - 8 * 50),
+    "bits": st.binary(max_size=50),
+    "ranges": st.lists(st.integers(0, MAX_CHUNKS), min_size=2, max_size=20, unique=True).map(_spans),
+    "digests": _several(digests, least=1),
+    "whole": flags,
+    "public_key": raw32,
+    "signature": raw64,
+    "held": flags,
+    "fetched": numbers,
+    "request": numbers,
+    "hub": names,
+    "repo_type": names,
+    "repo": names,
+    "revision": names,
+    "reason": names,
+    "seeker": nodes,
+    "addresses": _several(names),
+    "hops": st.integers(0, MAX_SEEK_HOPS),
+    "holder": nodes,
+    "age": numbers,
+    "nodes": _several(nodes),
+    "items": _several(st.tuples(chunks, st.none() | digests)),
+    "invitation": raw32,
+    "proof": raw64,
+    "name": names,
+    "badge": some_bytes,
+    "revocation": some_bytes,
+}
+"""Field name -> what it may hold, for the messages whose fields do not hang together."""
 
 
 @st.composite
@@ -122,12 +113,19 @@ def manifest_parts(draw: st.DrawFn) -> ManifestPart:
     return ManifestPart(draw(topics), offset, offset + len(payload) + draw(st.integers(0, 9)), payload)
 
 
-bulk_messages: st.SearchStrategy[BulkMessage] = st.one_of(
-    st.builds(Request, topics, st.lists(st.tuples(chunks, st.none() | digests), max_size=5).map(tuple)),
-    st.builds(Cancel, topics, spans),
-    st.builds(Refuse, topics, spans),
-    st.builds(Elsewhere, topics, spans),
-    st.builds(NeedManifest, topics),
-    data_messages(),
-    manifest_parts(),
-)
+WHOLE: Final[Mapping[type, Some]] = {
+    Found: st.builds(Found, numbers, st.none() | topics, names),
+    Granted: st.builds(Granted, some_bytes, st.just(""))
+    | st.builds(Granted, st.just(b""), names.filter(bool)),
+    Data: data_messages(),
+    ManifestPart: manifest_parts(),
+}
+"""The messages whose fields do."""
+
+
+def _message(kind: type[Checked]) -> Some:
+    return WHOLE[kind] if kind in WHOLE else st.builds(kind, *[FIELDS[name] for name in kind.__slots__])
+
+
+control_messages: st.SearchStrategy[ControlMessage] = st.one_of([_message(kind) for kind in CONTROL.values()])
+bulk_messages: st.SearchStrategy[BulkMessage] = st.one_of([_message(kind) for kind in BULK.values()])

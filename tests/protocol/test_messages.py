@@ -13,7 +13,6 @@ from protocol import codec, limits
 from protocol.chunks import LARGEST_CHUNK
 from protocol.codec import BadEncoding
 from protocol.fields import RULES, U64
-from protocol.ids import ChunkDigest, NodeId
 from protocol.limits import MAX_CHUNKS, MAX_CONTROL_MESSAGE, MAX_DATA_HEADER, MAX_DATA_PAYLOAD, MAX_PIECES
 from protocol.messages import (
     BULK,
@@ -23,90 +22,31 @@ from protocol.messages import (
     BadMessage,
     Belongs,
     BulkMessage,
-    Bye,
     Cancel,
     Claims,
-    Company,
     ControlMessage,
     Data,
-    Elsewhere,
-    Fetching,
-    FetchingHeard,
     Found,
     Granted,
     Have,
     HaveMap,
     Join,
-    Lease,
-    LeaseHeard,
-    Leave,
     Lookup,
-    Lost,
     ManifestPart,
-    NeedClaims,
     NeedManifest,
     Peers,
     Ping,
-    Pong,
     Redeem,
-    Refuse,
-    Renew,
     Request,
     Revoked,
-    Seek,
     decode_bulk,
     decode_control,
     encode_message,
     payload_of,
 )
+from tests.protocol.golden import DIGEST, GOLDEN, NODE, T
 from tests.protocol.peers import TOPIC
 from tests.protocol.strategies import bulk_messages, control_messages, values
-
-T = "c420" + "05" * 32
-DIGEST = ChunkDigest(b"\xdd" * 32)
-D = "c420" + "dd" * 32
-NODE = NodeId(b"\xee" * 32)
-N = "c420" + "ee" * 32
-
-GOLDEN: list[tuple[ControlMessage | BulkMessage, str]] = [
-    (Ping(7), "920107"),
-    (Pong(U64), "9202cfffffffffffffffff"),
-    (Peers(((NODE, ("10.0.0.1:7677",)),)), "92039192" + N + "91ad" + b"10.0.0.1:7677".hex()),
-    (Join(TOPIC, True, False, True), "9504" + T + "c3c2c3"),
-    (Absent(TOPIC), "9205" + T),
-    (Leave(TOPIC), "9206" + T),
-    (HaveMap(TOPIC, 256, b"\x81"), "9407" + T + "cd0100c40181"),
-    (Have(TOPIC, ((0, 2), (5, 1))), "9308" + T + "92920002920501"),
-    (Lost(TOPIC, ((9, 1),)), "9309" + T + "91920901"),
-    (
-        Claims(TOPIC, 3, (DIGEST,), True, b"\xaa" * 32, b"\xbb" * 64),
-        "970a" + T + "0391" + D + "c3c420" + "aa" * 32 + "c440" + "bb" * 64,
-    ),
-    (NeedClaims(TOPIC, ((1, 1),)), "930b" + T + "91920101"),
-    (Lease(TOPIC, True, 1000), "940c" + T + "c3cd03e8"),
-    (Fetching(TOPIC, ((1, 1),)), "930d" + T + "91920101"),
-    (Bye("x"), "9215a178"),
-    (Seek(TOPIC, NodeId(TOPIC), ("a:1",), 3), "9519" + T + T + "91a3613a3103"),
-    (LeaseHeard(TOPIC, NodeId(TOPIC), True, 1000, 5), "9617" + T + T + "c3cd03e805"),
-    (FetchingHeard(TOPIC, NodeId(TOPIC), ((1, 1),)), "9418" + T + T + "91920101"),
-    (Company(TOPIC, (NodeId(TOPIC),)), "9316" + T + "91" + T),
-    (Lookup(1, "hf", "model", "a/b", "main"), "960e01a26866a56d6f64656ca3612f62a46d61696e"),
-    (Found(1, TOPIC, "c0"), "940f01" + T + "a26330"),
-    (Found(1, None, ""), "940f01c0a0"),
-    (Redeem(b"\xaa" * 32, b"\xbb" * 64, "n1"), "9410c420" + "aa" * 32 + "c440" + "bb" * 64 + "a26e31"),
-    (Renew(), "9111"),
-    (Granted(b"\x01", ""), "9312c40101a0"),
-    (Granted(b"", "expired"), "9312c400a7" + b"expired".hex()),
-    (Belongs(b"\x01"), "9213c40101"),
-    (Revoked(b"\x01"), "9214c40101"),
-    (Request(TOPIC, ((4, DIGEST), (5, None))), "9320" + T + "929204" + D + "9205c0"),
-    (Cancel(TOPIC, ((1, 1),)), "9321" + T + "91920101"),
-    (Refuse(TOPIC, ((1, 1),)), "9322" + T + "91920101"),
-    (NeedManifest(TOPIC), "9223" + T),
-    (Data(TOPIC, ((4, 0, 2), (5, 8, 1)), b"abc"), "9324" + T + "9293040002" + "93050801"),
-    (ManifestPart(TOPIC, 2, 5, b"cde"), "9425" + T + "0205"),
-    (Elsewhere(TOPIC, ((1, 1),)), "9326" + T + "91920101"),
-]
 
 REFUSED: dict[str, Callable[[], Any]] = {
     "a number that is a truth value": lambda: Ping(True),

@@ -26,12 +26,12 @@ FIRST, SECOND, THIRD = sorted(
 )
 """Three nodes as they rank."""
 
-IDLE = Situation(need=False, served=False, fetching=False, usable=True)
-NEED = Situation(need=True, served=False, fetching=False, usable=True)
-SERVED = Situation(need=True, served=True, fetching=False, usable=True)
-FETCHING = Situation(need=True, served=True, fetching=True, usable=True)
-LAST = Situation(need=False, served=True, fetching=True, usable=True)
-OFFLINE = Situation(need=True, served=False, fetching=False, usable=False)
+IDLE = Situation(missing=False, need=False, served=False, fetching=False, usable=True)
+NEED = Situation(missing=True, need=True, served=False, fetching=False, usable=True)
+SERVED = Situation(missing=True, need=True, served=True, fetching=False, usable=True)
+FETCHING = Situation(missing=True, need=True, served=True, fetching=True, usable=True)
+LAST = Situation(missing=True, need=False, served=True, fetching=True, usable=True)
+OFFLINE = Situation(missing=True, need=True, served=False, fetching=False, usable=False)
 
 
 def state_of(lease: Lease) -> State:

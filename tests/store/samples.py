@@ -19,12 +19,15 @@ PEER = Source("peer", "peerone")
 VOUCHER = NodeId(bytes(range(32)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sample:
     """A blob and all its bytes."""
 
     blob: Blob
     data: bytes
+
+    def __repr__(self) -> str:
+        return f"<{self.blob.algorithm} of {self.blob.size} bytes>"
 
     def part(self, index: int) -> bytes:
         """The bytes of chunk `index`."""

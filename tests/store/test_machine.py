@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -12,12 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from protocol.chunks import Chunk
-from protocol.manifest import Blob
+from protocol.manifest import Blob, Snapshot
 from swarm.errors import StoreError
 from swarm.store import WholeBlob
+from swarm.store.access import COMMON
 from swarm.store.catalog import Catalog
 from swarm.store.content import Content
 from swarm.store.layout import StoreLayout
+from swarm.store.ledger import Ledger
 from swarm.store.schema import Database
 from swarm.store.values import Mismatch
 from tests.store.samples import HUB, PEER, VOUCHER, Sample, named, sample, snapshot_of
@@ -28,25 +32,49 @@ SAMPLES = (
     sample(300, seed=3),
     named(b"", "git-sha1"),
 )
-SNAPSHOTS = {
-    "org/one": snapshot_of({"a": SAMPLES[0], "b": SAMPLES[2]}, repo="org/one"),
-    "org/two": snapshot_of({"a": SAMPLES[0], "c": SAMPLES[1], "d": SAMPLES[3]}, repo="org/two"),
-}
+SNAPSHOTS = (
+    snapshot_of({"a": SAMPLES[0], "b": SAMPLES[2]}, repo="org/one"),
+    snapshot_of({"a": SAMPLES[0], "d": SAMPLES[3]}, repo="org/one", commit="d" * 40),
+    snapshot_of({"a": SAMPLES[0], "c": SAMPLES[1], "d": SAMPLES[3]}, repo="org/two"),
+)
+"""Two revisions of one repository, and another that shares content with it."""
 samples = st.sampled_from(SAMPLES)
 large = st.sampled_from(SAMPLES[:2])
 indexes = st.integers(0, 2)
-repos = st.sampled_from(sorted(SNAPSHOTS))
+snapshots = st.sampled_from(SNAPSHOTS)
+repos = st.sampled_from(["org/one", "org/two"])
+links = st.integers(0, 2)
+
+
+def blobs_of(some: Iterable[Snapshot]) -> set[Blob]:
+    return {file.blob for snapshot in some for file in snapshot.files}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was said of a snapshot: may everybody have it, was it the hub that said so, what is marked."""
+
+    public: bool
+    published: bool
+    marked: frozenset[str] = frozenset()
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """The model: per blob the chunk last stored at each index, or None once it is complete."""
+    """The model: per blob the chunk last stored at each index until it is complete; the snapshots that are
+    known, what "main" means in each repository, content that came with a token only, and symlinks into here.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.root = Path(tempfile.mkdtemp())
         self.arriving: dict[Blob, dict[int, Chunk]] = {content.blob: {} for content in SAMPLES}
+        self.discarded: dict[Blob, list[Chunk]] = {content.blob: [] for content in SAMPLES}
         self.complete: set[Blob] = set()
-        self.remembered: set[str] = set()
+        self.known: dict[Snapshot, Known] = {}
+        self.main: dict[str, Snapshot] = {}
+        self.restricted: set[Blob] = set()
+        self.links: dict[Path, Blob] = {}
+        self.time = 0.0
         self.boot = "boot 0"
 
     @initialize()
@@ -61,6 +89,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.content = Content(self.database, self.layout, self.boot, lambda blob, place: None)
         self.content.sweep({})
         self.catalog = Catalog(self.database)
+        self.ledger = Ledger(self.database, self.layout)
 
     def close(self) -> None:
         self.content.close()
@@ -74,6 +103,17 @@ class StoreMachine(RuleBasedStateMachine):
             self.arriving[content.blob].setdefault(index, chunk)
 
     @rule(content=samples)
+    def fetch(self, content: Sample) -> None:
+        """All of it comes, and it is checked."""
+        for index in content.indexes:
+            self.discard(content, index)
+            self.put(content, index, right=True)
+        if content.blob.chunk_count > 1:
+            self.commit(content)
+        else:
+            self.put_whole(content)
+
+    @rule(content=samples)
     def put_whole(self, content: Sample) -> None:
         if content.blob.chunk_count > 1:
             return
@@ -83,7 +123,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(content=large, index=indexes)
     def discard(self, content: Sample, index: int) -> None:
         self.content.discard(content.blob, [index])
-        self.arriving[content.blob].pop(index, None)
+        if index in self.arriving[content.blob]:
+            self.discarded[content.blob].append(self.arriving[content.blob].pop(index))
 
     @rule(content=large)
     def commit(self, content: Sample) -> None:
@@ -101,32 +142,78 @@ class StoreMachine(RuleBasedStateMachine):
             self.complete.add(blob)
             there.clear()
 
-    @rule(repo=repos)
-    def remember(self, repo: str) -> None:
-        self.catalog.remember(SNAPSHOTS[repo], True, True, ["main"], 1.0)
-        self.remembered.add(repo)
+    @rule(snapshot=snapshots, public=st.booleans(), published=st.booleans())
+    def remember(self, snapshot: Snapshot, public: bool, published: bool) -> None:
+        """The hub says what it is and whether everybody may have it; or peers say, who know public ones."""
+        public = public or not published
+        self.time += 1
+        self.catalog.remember(snapshot, public, published, ["main"], self.time)
+        before = self.known.get(snapshot)
+        if before is None:
+            self.known[snapshot] = Known(public, published)
+        elif published:
+            self.known[snapshot] = Known(public, published, before.marked)
+        self.main[snapshot.repo] = snapshot
+        if published and public:
+            self.restricted -= blobs_of([snapshot])
+        elif published:
+            shown = blobs_of(each for each, said in self.known.items() if said.public and said.published)
+            large = {
+                blob for blob in blobs_of([snapshot]) if blob.algorithm == "sha256" or blob.size > COMMON
+            }
+            self.restricted |= large - shown
 
-    @rule(repo=repos)
-    def mark(self, repo: str) -> None:
-        snapshot = SNAPSHOTS[repo]
+    @rule(snapshot=snapshots)
+    def mark(self, snapshot: Snapshot) -> None:
+        paths = frozenset(file.path for file in snapshot.files)
         try:
-            self.catalog.mark(snapshot.key, [file.path for file in snapshot.files])
+            self.catalog.mark(snapshot.key, paths)
         except StoreError:
-            blobs = {file.blob for file in snapshot.files}
-            assert repo not in self.remembered or not blobs <= self.complete
+            assert snapshot not in self.known or not blobs_of([snapshot]) <= self.complete
+        else:
+            self.known[snapshot] = replace(self.known[snapshot], marked=paths)
+
+    @rule(snapshot=snapshots, public=st.booleans(), number=links)
+    def get(self, snapshot: Snapshot, public: bool, number: int) -> None:
+        """What a get comes to: all that was asked for is there, marked, and in a view."""
+        wanted = blobs_of([snapshot])
+        self.remember(snapshot, public, True)
+        for content in SAMPLES:
+            if content.blob in wanted:
+                self.fetch(content)
+                self.link(content, number)
+        self.mark(snapshot)
+
+    @rule(content=samples, number=links)
+    def link(self, content: Sample, number: int) -> None:
+        """A view leads to this content from now on, be it here or not."""
+        path = self.root / f"link{number}"
+        path.unlink(missing_ok=True)
+        path.symlink_to(self.layout.blob(content.blob.algorithm, content.blob.digest))
+        self.ledger.add_root(content.blob, path)
+        self.links[path] = content.blob
+
+    @rule(number=links)
+    def unlink(self, number: int) -> None:
+        path = self.root / f"link{number}"
+        path.unlink(missing_ok=True)
+        self.links.pop(path, None)
 
     @rule(repo=repos)
     def remove(self, repo: str) -> None:
-        freed = self.content.unlink(self.catalog.remove("hf", "model", repo, ()))
-        if repo not in self.remembered:
-            assert freed == 0
-            return
-        self.remembered.discard(repo)
-        shared = {file.blob for other in self.remembered for file in SNAPSHOTS[other].files}
-        for file in SNAPSHOTS[repo].files:
-            if file.blob not in shared:
-                self.complete.discard(file.blob)
-                self.arriving[file.blob].clear()
+        roots = self.ledger.roots()
+        assert roots == {path: blob.digest for path, blob in self.links.items()}
+        freed = self.content.unlink(self.catalog.remove("hf", "model", repo, roots.values()))
+        gone = [snapshot for snapshot in self.known if snapshot.repo == repo]
+        for snapshot in gone:
+            del self.known[snapshot]
+        self.main.pop(repo, None)
+        self.restricted &= blobs_of(self.known)
+        doomed = blobs_of(gone) - blobs_of(self.known) - set(self.links.values())
+        assert doomed or not freed
+        for blob in doomed:
+            self.complete.discard(blob)
+            self.arriving[blob].clear()
 
     @rule(clean=st.booleans())
     def restart(self, clean: bool) -> None:
@@ -140,7 +227,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(content=large, data=st.data())
     def tear_journal(self, content: Sample, data: st.DataObject) -> None:
-        """A power cut: the journal ends somewhere, and what it does not name is gone."""
+        """A power cut: the journal ends somewhere. What it does not name is gone, and what was discarded may
+        be back: whoever found it wrong finds so again."""
         self.close()
         journal = self.layout.journal(content.blob)
         if journal.exists():
@@ -149,8 +237,12 @@ class StoreMachine(RuleBasedStateMachine):
         held = self.content.resume(content.blob)
         there = self.arriving[content.blob]
         if content.blob not in self.complete:
-            for index in [index for index in there if not held.bits >> index & 1]:
-                del there[index]
+            for index in content.indexes:
+                if not held.bits >> index & 1:
+                    there.pop(index, None)
+                elif index not in there:
+                    digest = held.digests[index]
+                    there[index] = next(c for c in self.discarded[content.blob] if c.digest == digest)
 
     @rule(content=samples, how=st.sampled_from(["delete", "truncate", "overwrite"]))
     def damage(self, content: Sample, how: str) -> None:
@@ -164,7 +256,7 @@ class StoreMachine(RuleBasedStateMachine):
         else:
             place.write_bytes(b"" if how == "truncate" else b"\0" * content.blob.size)
             os.utime(place, ns=(1, 1))
-        self.complete.discard(content.blob)
+        self.lost(content.blob)
 
     @rule()
     def power_cut(self) -> None:
@@ -178,8 +270,15 @@ class StoreMachine(RuleBasedStateMachine):
                 place.chmod(0o644)
                 place.write_bytes(b"\0" * stat.st_size)
                 os.utime(place, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-                self.complete.discard(content.blob)
+                self.lost(content.blob)
         self.open()
+
+    def lost(self, blob: Blob) -> None:
+        """It will be found to be gone, and no file with it is complete until somebody says so again."""
+        self.complete.discard(blob)
+        for snapshot, said in self.known.items():
+            gone = {file.path for file in snapshot.files if file.blob == blob}
+            self.known[snapshot] = replace(said, marked=said.marked - gone)
 
     def is_unsynced(self, blob: Blob) -> bool:
         database = Database(self.layout.index)
@@ -193,6 +292,23 @@ class StoreMachine(RuleBasedStateMachine):
             return
         for content in SAMPLES:
             self.check(content)
+
+    @invariant()
+    def knows_what_it_was_told(self) -> None:
+        if not hasattr(self, "content"):
+            return
+        self.content.held(content.blob for content in SAMPLES)  # damage is found by looking
+        for snapshot in SNAPSHOTS:
+            said = self.known.get(snapshot)
+            stored = self.catalog.find("hf", "model", snapshot.repo, snapshot.commit, [""])
+            assert (stored is None) == (said is None)
+            if stored is not None and said is not None:
+                assert (stored.public, stored.published) == (said.public, said.published)
+                assert stored.marked == said.marked
+            offered = said is not None and said.public and not blobs_of([snapshot]) & self.restricted
+            assert (self.catalog.audience(snapshot.key) == "everyone") == offered
+            named = self.catalog.find("hf", "model", snapshot.repo, "main", [""])
+            assert (named and named.snapshot) == self.main.get(snapshot.repo)
 
     def check(self, content: Sample) -> None:
         blob = content.blob
@@ -217,7 +333,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 StoreMachine.TestCase.settings = settings(
-    max_examples=20,
+    max_examples=40,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -36,6 +36,8 @@ MB: Final = 1_000_000
 
 REPO: Final = "org/model"
 
+PIECE: Final = 128 * MB
+
 CDN_PORT: Final = 8000
 
 SEND_BUFFER: Final = 64 * 1024
@@ -236,12 +238,17 @@ def _make_model(folder: Path, sizes: Sequence[int]) -> dict[str, Path]:
     """Large files of these sizes and some small ones; path by name. The same bytes every time."""
     folder.mkdir(parents=True)
     draw = random.Random(0)
-    contents = {f"model-{number}.safetensors": draw.randbytes(size) for number, size in enumerate(sizes, 1)}
+    contents = {f"model-{number}.safetensors": _random(draw, size) for number, size in enumerate(sizes, 1)}
     contents |= {"config.json": b'{"model_type": "test"}\n', "tokenizer/vocab.json": draw.randbytes(120_000)}
     for name, content in contents.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
     return {name: folder / name for name in contents}
+
+
+def _random(draw: random.Random, size: int) -> bytes:
+    """So many bytes, in pieces: `randbytes` makes less than 256 MiB."""
+    return b"".join(draw.randbytes(min(PIECE, size - at)) for at in range(0, size, PIECE))
 
 
 def _sha256(path: Path) -> str:

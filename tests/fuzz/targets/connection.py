@@ -11,22 +11,24 @@ import struct
 from collections.abc import Iterator
 from functools import cache
 
-from protocol.connection import HEADER_LENGTH, Connection, Event, ProtocolFault
+from protocol.connection import HEADER_LENGTH, Event, ProtocolFault
 from protocol.frames import Sealer
 from protocol.handshake import Kind
 from protocol.messages import encode_message, payload_of
 from protocol.state import State
 from tests.fuzz.samples import BULK, CONTROL
-from tests.protocol.peers import fresh_pair
+from tests.protocol.peers import connected
 
 SIZE = struct.Struct("!H")
+AT_ONCE = 12
 KINDS: tuple[Kind, Kind] = ("control", "bulk")
 
 
 def seeds() -> Iterator[bytes]:
     control = [encode_message(message) for message in CONTROL]
-    yield b"\0\x10" + b"".join(SIZE.pack(len(text)) + text for text in control[:4])
-    yield b"\0\xff" + b"".join(SIZE.pack(len(text)) + text for text in control[4:8])
+    for first in range(0, len(control), AT_ONCE):
+        some = control[first : first + AT_ONCE]
+        yield bytes([0, 5 * first]) + b"".join(SIZE.pack(len(text)) + text for text in some)
     bulk = []
     for message in BULK:
         header = encode_message(message)
@@ -45,7 +47,7 @@ def run(data: bytes) -> None:
 @cache
 def sealing_key(kind: Kind) -> bytes:
     """What Alice seals with, on every connection of this kind."""
-    alice, _ = open_pair(kind)
+    alice, _ = connected(kind)
     assert alice._sealer is not None
     return alice._sealer._key.key
 
@@ -63,7 +65,7 @@ def sealed(kind: Kind, data: bytes) -> bytes:
 
 def heard(kind: Kind, stream: bytes, step: int) -> tuple[list[Event], str]:
     """What Bob makes of it, and his last word."""
-    _, bob = open_pair(kind)
+    _, bob = connected(kind)
     events: list[Event] = []
     try:
         for at in range(0, len(stream), step):
@@ -73,12 +75,3 @@ def heard(kind: Kind, stream: bytes, step: int) -> tuple[list[Event], str]:
         assert bob.state is State.FAILED
         return events, str(fault)
     return events, "end"
-
-
-def open_pair(kind: Kind) -> tuple[Connection, Connection]:
-    """(Alice's, Bob's) connection just after the handshake, whose keys are always the same."""
-    alice, bob = fresh_pair(kind)
-    bob.feed(alice.data_to_send())
-    alice.feed(bob.data_to_send())
-    bob.feed(alice.data_to_send())
-    return alice, bob

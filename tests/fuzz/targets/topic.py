@@ -8,46 +8,69 @@ The scheduler takes every event, asks peers only for chunks there are, and never
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from protocol.bits import everything, from_members
 from protocol.codec import BadEncoding
 from protocol.ids import NodeId
 from protocol.messages import (
-    Absent,
     BadMessage,
-    Claims,
+    BulkMessage,
+    Company,
+    ControlMessage,
+    Elsewhere,
     Fetching,
+    FetchingHeard,
     Have,
     HaveMap,
     Join,
     Lease,
+    LeaseHeard,
     Leave,
     Lost,
+    decode_bulk,
     decode_control,
     encode_message,
 )
-from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicEvent
+from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicEvent, TopicMessage
 from swarm.scheduler import events as ev
 from swarm.scheduler.scheduler import Scheduler
 from swarm.transfer.claims import ClaimBook
 from swarm.transfer.talk import to_events
-from tests.fuzz.samples import CONTROL, SNAPSHOT, TOPIC
+from tests.fuzz.samples import CLAIMS, SNAPSHOT, TOPIC
 from tests.protocol.peers import ALICE
 
 HEAD = struct.Struct("!BH")
 LAYOUT = SNAPSHOT.layout
-SPOKEN = (Join, Absent, Leave, HaveMap, Have, Lost, Claims, Lease, Fetching)
+Word = ControlMessage | BulkMessage
+SPOKEN = TopicMessage | Elsewhere
+FAR = NodeId(b"\x09" * 32)
+"""A node that there is no link with."""
 STEP_SECONDS = 0.5
 MOST_MESSAGES = 40
 
 
 def seeds() -> Iterator[bytes]:
-    spoken = [encode_message(message) for message in CONTROL if isinstance(message, SPOKEN)]
-    yield b"".join(HEAD.pack(1, len(text)) + text for text in spoken)
-    joined = [text for text in spoken if len(text) < 50]
-    yield b"".join(HEAD.pack(who, len(text)) + text for text in joined for who in (1, 2, 131))
+    map_, more = HaveMap(TOPIC, 8, b"\x07\x00\x80"), Have(TOPIC, ((0, 3),))
+    held: list[Word] = [Join(TOPIC, False, False, True), map_, *CLAIMS, more, Lost(TOPIC, ((0, 1),))]
+    taken: list[Word] = [Join(TOPIC, True, True, True), Lease(TOPIC, True, 9), Fetching(TOPIC, ((5, 5),))]
+    far: list[Word] = [
+        Join(TOPIC, True, False, False),
+        Company(TOPIC, (FAR, ALICE.node_id)),
+        LeaseHeard(TOPIC, FAR, True, 7, 250),
+        FetchingHeard(TOPIC, FAR, ((0, 9),)),
+        LeaseHeard(TOPIC, FAR, False, 7, 0),
+    ]
+    yield spoken((1, message) for message in (*held, *taken))
+    yield spoken((who, message) for message in taken for who in (1, 2, 131))
+    yield spoken((who, message) for who in (1, 2) for message in far)
+    yield spoken((1, message) for message in (*held[:2], Elsewhere(TOPIC, ((8, 3),)), Leave(TOPIC)))
+
+
+def spoken(words: Iterable[tuple[int, Word]]) -> bytes:
+    texts = [(who, encode_message(message)) for who, message in words]
+    return b"".join(HEAD.pack(who, len(text)) + text for who, text in texts)
 
 
 def run(data: bytes) -> None:
@@ -84,8 +107,16 @@ def messages(data: bytes) -> Iterator[TopicEvent]:
         if who & 0x80:
             yield PeerGone(peer)
         try:
-            message = decode_control(text)
+            message = decode(text)
         except (BadMessage, BadEncoding):
             continue
         if isinstance(message, SPOKEN):
             yield PeerMessage(peer, replace(message, topic=TOPIC))
+
+
+def decode(text: bytes) -> Word:
+    """A word of either kind of connection: a transfer hears of both."""
+    try:
+        return decode_control(text)
+    except BadMessage:
+        return decode_bulk(text, b"")
