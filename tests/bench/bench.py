@@ -143,7 +143,8 @@ class Bench:
             who: {column.title: middle(column, who, runs) for column in self.columns}
             for who in contenders(runs)
         }
-        return {**about, "medians": medians, "runs": runs, "notes": self.notes}
+        options = {name: value for name, value in vars(self.options).items() if isinstance(value, int)}
+        return {**about, "options": options, "medians": medians, "runs": runs, "notes": self.notes}
 
 
 def conditions() -> dict[str, str]:
