@@ -100,6 +100,11 @@ MESSAGES: Final = {
     "until": "有效期至",
     "revoked": "已吊销",
     "members": "成员",
+    "private": "私有模型",
+    "shared with members that share theirs": "与同样共享私有模型的成员共享",
+    "not shared": "不共享",
+    "shares private models": "共享私有模型",
+    "shares no private models": "不共享私有模型",
     "The certificate of this node has expired: join again, or set the clock here.": (
         "本节点的证书已过期：请重新加入，或校准本机时钟。"
     ),

@@ -57,6 +57,7 @@ def _facts(desk: Desk, grant: Grant, running: SiteRow | None) -> dict[str, Any]:
         "issued": membership.own.issued,
         "expires": membership.own.expires,
         "fault": "revoked" if said.revoked(membership) else membership.fault_at(now),
+        "share_private": running["share_private"] if running else desk.settings.share_private,
         "root_key": str(desk.folder.root.path) if desk.folder.root.exists else None,
         "revoked": sorted({to_text(node) for one in said.lists for node in one.nodes}),
         "let_in": [asdict(row) for row in desk.folder.issued()],
@@ -77,6 +78,8 @@ def _show(grant: Grant, facts: dict[str, Any]) -> None:
     print(f"{tr('rights')}   {rights_named(grant.membership.rights)}")
     until = tr("until {date}, renewed from {half} on", date=date(facts["expires"]), half=date(_half(facts)))
     print(f"{tr('holds')}    {until}")
+    shared = tr("shared with members that share theirs") if facts["share_private"] else tr("not shared")
+    print(f"{tr('private')}  {shared}")
     if facts["fault"]:
         print(_faults()[facts["fault"]])
     for one in facts["invitations"]:

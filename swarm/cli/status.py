@@ -42,7 +42,8 @@ def _show(status: Status, *, embedded: bool) -> None:
         print(f"{tr('listening')}  {', '.join(status['listen'])}")
     print(f"{tr('peers')}      {len(status['peers'])}")
     if site := status["site"]:
-        print(f"{tr('site')}       {site['name']}, {site['members']} {tr('members')}")
+        shared = tr("shares private models") if site["share_private"] else tr("shares no private models")
+        print(f"{tr('site')}       {site['name']}, {site['members']} {tr('members')}, {shared}")
     complete = sum(row["complete"] for row in status["snapshots"])
     print(f"{tr('models')}     {complete}, {len(status['snapshots']) - complete} {tr('incomplete')}")
     quota = status["store"]["quota"]

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, cast
 import trio
 
 from swarm.errors import StoreError, SwarmError
-from swarm.node import wire
+from swarm.node import callers, wire
 from swarm.node.api import ModelRow, PeerRow, Removed, Report, Status, WhyReport
 from swarm.node.socketfile import socket_place
 from swarm.transfer.requests import GetRequest, GetResult, Progress, RepoName, Roots
@@ -67,7 +67,8 @@ class RemoteNode:
 
     async def _dial(self) -> trio.abc.Stream:
         try:
-            return await trio.open_unix_socket(str(socket_place(self._path)))
+            stream = await trio.open_unix_socket(str(socket_place(self._path)))
+            owner = self._path.parent.stat().st_uid
         except PermissionError:
             raise StoreError(
                 f"The node in {self._path.parent} belongs to another user.",
@@ -75,6 +76,14 @@ class RemoteNode:
             ) from None
         except OSError as error:
             raise NoNode(str(error)) from None
+        served_by = callers.caller_of(stream.socket)  # type: ignore[arg-type]  # trio's has `getsockopt`, too
+        if served_by is not None and not callers.may_serve(served_by, owner):
+            await stream.aclose()
+            raise StoreError(
+                f"What answers in {self._path.parent} is not its owner's node, but user {served_by.uid}'s.",
+                "Tell the owner, who should look at the rights of that folder, or set SWARM_HOME.",
+            )
+        return stream
 
     async def _call(
         self, name: str, parameters: dict[str, Any] | None = None, report: Report | None = None

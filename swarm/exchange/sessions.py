@@ -128,6 +128,11 @@ class Sessions:
         self.table.sighting(node_id, addresses, via, self._clock(), told_by)
         self._changed.unpark_all()
 
+    def standing_of(self, peer: NodeId) -> Standing:
+        """How the peer stands to this node now; refused when there is no link."""
+        session = self.current.get(peer)
+        return session.standing if session else "refused"
+
     def reconsider(self) -> None:
         """Dial those again soon that there could be no link with: this node's own standing has changed."""
         self.table.reconsider(self._clock())

@@ -19,7 +19,7 @@ from protocol.manifest import Blob, Snapshot
 from swarm.errors import NotAllowed, SwarmError
 from swarm.store import Store
 from swarm.transfer.requests import GetRequest
-from swarm.upstreams.endpoint import HUB_HOSTS, Endpoint
+from swarm.upstreams.endpoint import Endpoint
 from swarm.upstreams.trouble import Gated, NoSuchRepo
 
 PERMIT_SECONDS: Final = 3600.0
@@ -27,7 +27,9 @@ PERMIT_SECONDS: Final = 3600.0
 known commit then needs no listing, and somebody who lost access keeps it for an hour at most."""
 
 OPERATOR: Final = ""
-"""The domain (`swarm.store.access`) of the hub itself and of what the node's owner named as an endpoint."""
+"""The domain (`swarm.store.access`) of what the node's owner chose as endpoints: the hub, if nothing else. An
+address below one of them is none, as a hub gives out files there that anybody put on it; nor is the hub where
+the owner chose another, as names need not mean the same at both."""
 
 HASH_CONTEXT: Final = "lanswarm 2026-11 credential that a private repository was given for"
 """So that the hashes in the store are of use for nothing else (BLAKE3, derive_key)."""
@@ -57,8 +59,7 @@ class Access:
 
     def domain(self, url: str) -> str:
         """Whose word that of the endpoint with this URL is."""
-        endpoint = Endpoint(url)
-        return OPERATOR if url in self._believed or endpoint.origin[1] in HUB_HOSTS else url
+        return OPERATOR if url in self._believed else url
 
     async def given(self, snapshot: Snapshot, url: str) -> None:
         """An endpoint just gave this to the caller, and would not without a credential."""

@@ -57,7 +57,8 @@ class TroubleRow(TypedDict):
 
 
 class SiteRow(TypedDict):
-    """This node's site as it runs: times are unix, `members` those it has links with."""
+    """This node's site as it runs: times are unix, `members` those it has links with, `share_private` whether
+    it shares private models with those that do the same."""
 
     site: str
     name: str
@@ -65,6 +66,7 @@ class SiteRow(TypedDict):
     issued: int
     expires: int
     serve_open: bool
+    share_private: bool
     members: int
     troubles: list[TroubleRow]
 

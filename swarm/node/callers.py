@@ -45,7 +45,7 @@ class Caller:
 
 
 def caller_of(connection: socket.socket) -> Caller | None:
-    """The process that connected; None where the kernel does not tell."""
+    """The process at the other end; None where the kernel does not tell."""
     if sys.platform == "linux":
         _, uid, gid = UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))
         return Caller(uid, gid)
@@ -68,6 +68,11 @@ def groups_of(uid: int, gid: int) -> Sequence[int]:
 def may_call(caller: Caller, group: int, groups_of: GroupsOf = groups_of) -> bool:
     """Whether a process may ask: the node's user's, root's, or that of a member of the socket's group."""
     return caller.is_owner or caller.gid == group or group in groups_of(caller.uid, caller.gid)
+
+
+def may_serve(caller: Caller, owner: int) -> bool:
+    """Whether a process may be the node of a home with this owner: others are told no token."""
+    return caller.is_owner or caller.uid == owner
 
 
 class Guest:

@@ -22,7 +22,7 @@ from protocol.codec import BadEncoding
 from protocol.ids import NodeId, SnapshotKey, private_topic, short
 from protocol.manifest import BadManifest, Snapshot, decode_snapshot
 from swarm.errors import NoSource, NotAllowed, NotFound
-from swarm.exchange.exchange import Exchange
+from swarm.exchange.asking import Asking
 from swarm.node.access import CLOSED, Access
 from swarm.sources import SourceFailed
 from swarm.store import Store
@@ -66,7 +66,7 @@ class Names:
     def __init__(
         self,
         store: Store,
-        exchange: Exchange,
+        asking: Asking,
         access: Access,
         tell: Callable[[str], None],
         *,
@@ -74,7 +74,7 @@ class Names:
         private: bool = False,
     ) -> None:
         self._store = store
-        self._exchange = exchange
+        self._asking = asking
         self._access = access
         self._tell = tell
         self._hub_only = hub_only
@@ -143,7 +143,7 @@ class Names:
     async def _from_peers(self, request: GetRequest, revision: str, failure: NoSource) -> Named:
         """What all peers that know the name agree on; raises `failure` when none does."""
         for _ in range(LOOKUP_TRIES):
-            found = await self._exchange.lookup(
+            found = await self._asking.lookup(
                 request.hub, request.repo_type, request.repo, revision, LOOKUP_SECONDS
             )
             if found:
@@ -180,7 +180,7 @@ class Names:
         for peer in peers:
             with trio.move_on_after(MANIFEST_SECONDS):
                 try:
-                    snapshot = decode_snapshot(await self._exchange.manifest(peer, topic))
+                    snapshot = decode_snapshot(await self._asking.manifest(peer, topic))
                 except (SourceFailed, BadManifest, BadEncoding) as error:
                     self._tell(f"{short(peer)} sent no usable manifest: {error}")
                     continue

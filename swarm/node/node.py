@@ -96,7 +96,7 @@ class Node:
         hub_only = self._settings.manifests == "hub"
         names = Names(
             self._store,
-            self._exchange,
+            self._exchange.asking,
             access,
             tell,
             hub_only=hub_only,

@@ -77,7 +77,7 @@ async def run_node(settings: Settings, *, embedded: bool) -> AsyncIterator[NodeA
             SiteFolder(settings.home), me, workers, serves_open=settings.serve_open, wall=time.time
         )
         exchange = _exchange(settings, me, transfers, gate)
-        site = SiteKeeper(gate, exchange, me, workers)
+        site = SiteKeeper(gate, exchange, me, workers, share_private=settings.share_private)
         await site.begin()
         await nursery.start(exchange.run)
         transfers.start(nursery, exchange)

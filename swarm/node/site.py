@@ -42,13 +42,16 @@ log = logging.getLogger(__name__)
 
 
 class SiteKeeper:
-    """See the module. `begin` before the exchange runs, then `run`."""
+    """See the module. `begin` before the exchange runs, then `run`. `share_private` is told of, no more."""
 
-    def __init__(self, gate: SiteGate, exchange: Exchange, me: Identity, workers: Workers) -> None:
+    def __init__(
+        self, gate: SiteGate, exchange: Exchange, me: Identity, workers: Workers, *, share_private: bool
+    ) -> None:
         self._gate = gate
         self._exchange = exchange
         self._me = me
         self._workers = workers
+        self._share_private = share_private
         self._complained = ""
 
     async def begin(self) -> None:
@@ -76,6 +79,7 @@ class SiteKeeper:
             "issued": own.issued,
             "expires": own.expires,
             "serve_open": self._gate.serves_open,
+            "share_private": self._share_private,
             "members": len(self._exchange.circle.members()),
             "troubles": [
                 {"node": to_text(one.node), "cause": one.verdict.cause, "ahead": one.verdict.ahead}
@@ -130,11 +134,11 @@ class SiteKeeper:
         if membership.rights is Rights.FOUNDER:
             return await self._found_again()
         for peer in self._issuers(membership):
-            if await self._taken(await self._exchange.renew(peer), short(peer)):
+            if await self._taken(await self._exchange.asking.renew(peer), short(peer)):
                 return True
         for text in self._gate.held.addresses if self._gate.held else ():
             try:
-                granted = await self._exchange.renew_at(Address.parse(text))
+                granted = await self._exchange.asking.renew_at(Address.parse(text))
             except (CannotConnect, ValueError) as error:
                 log.debug("no renewal from %s: %s", text, error)
                 continue

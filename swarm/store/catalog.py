@@ -47,8 +47,10 @@ class Catalog:
         """Enter a snapshot, or note that it was seen again; `revisions` name it from now on.
 
         Whether it is public, and what the names mean that the operator's endpoints told, no other domain
-        changes, nor do peers (`access`); but what only they said is public, members may say is not.
+        changes, nor do peers (`access`); but what only they said is public, members may say is not. Of what
+        only peers told, another domain may say that it is not public, and nothing else: it is others' too.
         """
+        published = published or bool(domain)
         repo = (snapshot.hub, snapshot.repo_type, snapshot.repo)
         with self._database.transaction() as cursor:
             known = cursor.execute(
@@ -59,7 +61,7 @@ class Catalog:
             else:
                 number, was_published, before = known
                 cursor.execute("UPDATE snapshot SET seen_at = ? WHERE id = ?", (now, number))
-                if published and (domain in ("", before) or not was_published):
+                if published and (domain in ("", before) or not (was_published or public)):
                     cursor.execute(
                         "UPDATE snapshot SET public = ?, published = 1, domain = ? WHERE id = ?",
                         (public, domain, number),
@@ -73,7 +75,7 @@ class Catalog:
             cursor.executemany(
                 "INSERT INTO name VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET snapshot = excluded.snapshot WHERE ? = '' OR NOT EXISTS"
-                " (SELECT 1 FROM snapshot WHERE id = name.snapshot AND domain = '' AND published)",
+                " (SELECT 1 FROM snapshot WHERE id = name.snapshot AND domain = '')",
                 [(*repo, name, number, domain) for name in revisions],
             )
 
@@ -115,9 +117,10 @@ class Catalog:
     def find_offered(
         self, hub: str, repo_type: str, repo: str, revision: str, members: bool
     ) -> Stored | None:
-        """The same among those that strangers, or members of the site, may have."""
+        """The same among those that strangers, or members of the site, may have. What somebody's own endpoint
+        calls by a name is told to nobody."""
         condition = f"({access.OFFERED} OR {access.SHARED})" if members else access.OFFERED
-        return self._find((hub, repo_type, repo, revision), condition, ())
+        return self._find((hub, repo_type, repo, revision), f"domain = '' AND {condition}", ())
 
     def _find(self, asked: tuple[str, ...], condition: str, values: Collection[str]) -> Stored | None:
         named = self._database.rows(

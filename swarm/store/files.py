@@ -17,6 +17,7 @@ from blake3 import blake3
 
 from protocol.chunks import Bytes
 from protocol.manifest import Blob
+from swarm.errors import StoreError
 
 COMPLETE_MODE: Final = 0o444
 """A view may be a hardlink to it: whoever writes through the view would change what was verified."""
@@ -60,11 +61,23 @@ def move(source: str, place: str) -> None:
 
 
 def close_to_others(folder: Path) -> None:
-    """Have nobody but the owner write in a folder; one that is gone, or somebody else's, is left alone."""
-    with suppress(PermissionError, FileNotFoundError):
-        mode = stat.S_IMODE(folder.stat().st_mode)
-        if mode & 0o777 & ~FOLDER_MODE:
+    """Have nobody but the owner write in a folder; one that is gone is left alone. StoreError when somebody
+    else's, or one on a file system without modes, stays open."""
+    with suppress(FileNotFoundError):
+        if not _open_to_others(folder):
+            return
+        with suppress(PermissionError):
+            mode = stat.S_IMODE(folder.stat().st_mode)
             folder.chmod(mode & ~0o777 | mode & FOLDER_MODE)
+        if _open_to_others(folder):
+            raise StoreError(
+                f"Others can write in {folder}, and so replace what was verified.",
+                f"Have its owner run `chmod go-w {folder}`, mount it with umask=022, or set SWARM_HOME.",
+            )
+
+
+def _open_to_others(folder: Path) -> bool:
+    return bool(folder.stat().st_mode & 0o777 & ~FOLDER_MODE)
 
 
 def sync_folder(folder: str) -> None:

@@ -49,7 +49,7 @@ class StoreLayout:
         return self.partials / f"{number}.new"
 
     def create(self) -> None:
-        """Have the folders, in which nobody but their owner writes. Raises OSError."""
+        """Have the folders, in which only their owner writes. Raises OSError; StoreError where others do."""
         for folder in (self.root, self.blobs, self.partials):
             folder.mkdir(parents=True, exist_ok=True)
         for folder in (self.root, self.partials, self.blobs, *self.blobs.glob("*"), *self.blobs.glob("*/*")):

@@ -121,7 +121,7 @@ def without_privileges() -> list[str]:
 def test_a_home_of_another_user(tmp_path: Path) -> None:
     """A socket that may not be dialled is told apart from none at all."""
     home = tmp_path / "home"
-    home.mkdir()
+    home.mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(home / "control.sock"))
         listening.listen()

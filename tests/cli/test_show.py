@@ -8,7 +8,7 @@ import trio
 from swarm.cli import peers
 from swarm.node.api import PeerRow
 from tests.cli.command import Command
-from tests.node.fakes import COMMIT, MODEL, STATUS, WHY
+from tests.node.fakes import COMMIT, MODEL, SITE, STATUS, WHY
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +40,14 @@ def test_status_for_people(command: Command) -> None:
         "models     0, 0 incomplete\n"
         "store      5 B\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"), [(True, "shares private models"), (False, "shares no private models")]
+)
+def test_the_site_in_the_status(command: Command, shares: bool, said: str) -> None:
+    command.node.site = {**SITE, "share_private": shares}
+    assert f"\nsite       lab, 3 members, {said}\n" in command("status").out
 
 
 def test_peers_for_people(command: Command) -> None:

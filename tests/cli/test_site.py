@@ -18,7 +18,7 @@ from swarm.node import joining
 from swarm.node.api import SiteRow, Status, TroubleRow
 from swarm.sites import rootkey
 from tests.cli.command import Command, Ran
-from tests.node.fakes import STATUS
+from tests.node.fakes import SITE, STATUS
 
 
 @pytest.fixture(autouse=True)
@@ -196,6 +196,11 @@ def test_show(run: Site) -> None:
     assert run.json("b", "show")["root_key"] is None
 
 
+def daemon_says(monkeypatch: pytest.MonkeyPatch, row: SiteRow) -> None:
+    status: Status = {**STATUS, "site": row}
+    monkeypatch.setattr(at_site.Desk, "status", lambda desk: status)
+
+
 @pytest.mark.parametrize(
     ("members", "troubles", "said"),
     [
@@ -214,20 +219,25 @@ def test_what_a_daemon_says_is_shown(
     rows: list[TroubleRow] = [
         {"node": node, "cause": cause, "ahead": ahead} for node, cause, ahead in troubles
     ]
-    row: SiteRow = {
-        "site": "s",
-        "name": "lab",
-        "rights": "founder",
-        "issued": 1,
-        "expires": 2,
-        "serve_open": False,
-        "members": members,
-        "troubles": rows,
-    }
-    status: Status = {**STATUS, "site": row}
-    monkeypatch.setattr(at_site.Desk, "status", lambda desk: status)
+    row: SiteRow = {**SITE, "members": members, "troubles": rows}
+    daemon_says(monkeypatch, row)
     assert said in run("a", "show").out
     assert run.json("a", "show")["running"] == row
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_whether_private_models_are_shared_is_shown(
+    run: Site, monkeypatch: pytest.MonkeyPatch, shares: bool
+) -> None:
+    """The daemon's word counts; without one, what it would be set to from here."""
+    run("a", "create", "lab")
+    told = {True: "private  shared with members that share theirs\n", False: "private  not shared\n"}
+    for daemon in (False, True):
+        if daemon:
+            daemon_says(monkeypatch, {**SITE, "share_private": shares})
+        monkeypatch.setenv("SWARM_SHARE_PRIVATE", str(shares is not daemon))
+        assert told[shares] in run("a", "show").out
+        assert run.json("a", "show")["share_private"] is shares
 
 
 @pytest.mark.parametrize(("cause", "said"), [("expired", "join again"), ("revoked", "was revoked")])

@@ -1,8 +1,12 @@
 """A node in another process: over a real socket, with a server that behaves or does not."""
 
+import os
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import trio
@@ -10,10 +14,11 @@ import trio.testing
 
 from swarm.client import remote
 from swarm.client.remote import NodeGone, NoNode, RemoteNode
-from swarm.errors import NotFound, SwarmError
+from swarm.errors import NotFound, StoreError, SwarmError
 from swarm.node import control, socketfile, wire
 from swarm.transfer.requests import GetRequest, Progress, RepoName
 from tests.node.fakes import MODEL, PROGRESS, RESULT, ROOTS, STATUS, WHY, FakeNode, never
+from tests.node.test_callers import PYTHON
 
 REQUEST = GetRequest("hf", "ns/name", token="secret")
 
@@ -75,6 +80,35 @@ async def test_what_a_killed_node_left_behind_is_no_node(tmp_path: Path) -> None
 async def test_a_node_in_a_home_with_a_long_path(tmp_path: Path) -> None:
     async with served(FakeNode(), tmp_path / ("x" * 120) / "control.sock") as there:
         assert await there.status() == STATUS
+
+
+SERVE = """
+import os, socket, sys
+os.setuid(54321)
+with socket.socket(socket.AF_UNIX) as listening:
+    listening.bind(sys.argv[1])
+    os.chmod(sys.argv[1], 0o666)
+    listening.listen()
+    print("listens", flush=True)
+    connection, _ = listening.accept()
+    print(connection.recv(1000))
+"""
+"""A program of another user, who can write in the home: it shows what it is told."""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes another user")
+async def test_a_token_is_not_told_to_another_users_socket() -> None:
+    with TemporaryDirectory(prefix="lanswarm-") as folder:
+        os.chmod(folder, 0o777)
+        path = Path(folder) / "control.sock"
+        async with trio.open_nursery() as nursery:
+            thief = await nursery.start(
+                partial(trio.run_process, [PYTHON, "-c", SERVE, str(path)], stdout=subprocess.PIPE)
+            )
+            assert await thief.stdout.receive_some() == b"listens\n"
+            with pytest.raises(StoreError, match="but user 54321's"):
+                await RemoteNode(path).get(REQUEST, lambda progress: None)
+            assert await thief.stdout.receive_some() == b"b''\n"
 
 
 Behaviour = Callable[[trio.SocketStream], Awaitable[None]]

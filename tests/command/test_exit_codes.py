@@ -100,7 +100,7 @@ def test_a_misspelt_setting(machine: Machine) -> None:
 
 
 def test_a_misspelt_key_of_the_file(machine: Machine) -> None:
-    machine.home.mkdir(parents=True)
+    machine.home.mkdir(parents=True, mode=0o700)
     (machine.home / "config.toml").write_text('uplod_rate = "1MB/s"\n')
     done = machine.swarm("status")
     assert done.code == 2
@@ -268,7 +268,7 @@ def test_a_second_daemon_on_one_home(machine: Machine) -> None:
 
 def test_a_read_only_store(machine: Machine) -> None:
     """Read-only to root as well: a mount of its own."""
-    machine.home.mkdir(parents=True)
+    machine.home.mkdir(parents=True, mode=0o700)
     machine.prefix = read_only(machine.home)
     done = machine.swarm("get", REPO)
     assert (done.code, done.out) == (7, "")
@@ -276,7 +276,7 @@ def test_a_read_only_store(machine: Machine) -> None:
 
 
 def test_a_full_disk(machine: Machine, files: dict[str, bytes]) -> None:
-    machine.home.mkdir(parents=True)
+    machine.home.mkdir(parents=True, mode=0o700)
     machine.prefix = of_size(machine.home, "18m")
     done = machine.swarm("get", REPO)
     assert (done.code, done.out) == (7, "")

@@ -100,6 +100,7 @@ def test_members_of_a_site_have_it_from_one_another_if_they_share_it(
         got = with_token(member).swarm("get", REPO, "--json")
         assert {source["kind"] for source in got.json["sources"]} == {"peer" if shares else "upstream"}
         assert (hub.total < 1.5 * size_of(FILES)) == shares
+        assert machine.swarm("status", "--json").json["site"]["share_private"] is shares
         assert member.swarm("get", REPO).code == 3
         assert with_token(member, "hf_another").swarm("get", REPO).code == 4
         assert member.swarm("get", REPO, "--offline").code == 4

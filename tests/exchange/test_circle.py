@@ -253,14 +253,6 @@ async def test_a_stranger_that_is_nearer_displaces_no_member(autojump_clock: Moc
         nursery.cancel_scope.cancel()
 
 
-async def test_in_a_site_only_members_are_asked_for_names(autojump_clock: MockClock) -> None:
-    gate = ScriptedGate()
-    gate.verdicts[b""] = OPEN
-    async with called(gate, b"") as (node, link):
-        assert await node.exchange.lookup("hf", "model", "a/b", "main") == []
-        assert not [message for message in link.heard if type(message).__name__ == "Lookup"]
-
-
 # --- renewing ---------------------------------------------------------------------------------------------
 
 
@@ -270,7 +262,7 @@ async def test_renewing_over_the_link(autojump_clock: MockClock) -> None:
     lan = MemoryNetwork()
     async with members(lan, *gates) as (one, two):
         dialled = len(lan.dialled)
-        assert await one.exchange.renew(two.id) == Granted(b"", "no issuer")
+        assert await one.exchange.asking.renew(two.id) == Granted(b"", "no issuer")
         assert gates[1].asked == [(one.id, b"lab", Renew())]
         assert len(lan.dialled) == dialled
 
@@ -280,7 +272,7 @@ async def test_a_member_that_does_not_answer(autojump_clock: MockClock) -> None:
         peer = link.link.peer.node_id
         [info] = node.exchange.peers()
         began = trio.current_time()
-        assert await node.exchange.renew(info.node_id) is None
+        assert await node.exchange.asking.renew(info.node_id) is None
         assert trio.current_time() == began + RENEW_SECONDS
         assert Renew() in link.heard
         assert peer == node.id
@@ -292,23 +284,10 @@ async def test_answers_that_nobody_asked_for(autojump_clock: MockClock) -> None:
         await trio.sleep(1)
         assert link.open
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(node.exchange.renew, next(iter(node.linked)))
+            nursery.start_soon(node.exchange.asking.renew, next(iter(node.linked)))
             await trio.sleep(1)
             link.say(*[Granted(b"x", "")] * 5)
         assert link.open
-
-
-async def test_renewing_by_a_call(autojump_clock: MockClock) -> None:
-    """There is no link, but it is known where the other may be."""
-    lan = MemoryNetwork()
-    gate = ScriptedGate()
-    one, two = Node(lan, 1, gate=ScriptedGate()), Node(lan, 2, gate=gate)
-    one.exchange.distrust(two.id, 1e9)
-    one.sees(two)
-    async with one.running(), two.running():
-        assert await one.exchange.renew(two.id) == gate.answer
-        assert await one.exchange.renew(Raw(lan).id) is None
-        assert gate.asked == [(one.id, b"lab", Renew())]
 
 
 async def test_a_node_without_sites_grants_nothing(autojump_clock: MockClock) -> None:

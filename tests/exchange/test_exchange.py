@@ -7,7 +7,6 @@ import trio
 from trio.testing import MockClock
 
 from protocol.messages import Have
-from swarm.errors import UsageError
 from swarm.exchange.control import LINK_DEAD_SECONDS
 from swarm.exchange.exchange import FAULT_SECONDS
 from swarm.exchange.interfaces import PeerMessage
@@ -227,19 +226,6 @@ async def test_links_come_about_although_dials_get_lost(seed: int, autojump_cloc
             node.sees(*(other for other in made if other is not node))
         await trio.sleep(120)
         assert all(len(node.linked) == 3 for node in made)
-
-
-async def test_a_taken_port_is_replaced_unless_it_was_asked_for(autojump_clock: MockClock) -> None:
-    lan = MemoryNetwork()
-    async with nodes(lan, 1) as (one,):
-        other = Node(lan, 2)
-        other.source.name = one.host
-        async with other.running():
-            assert other.exchange.port != one.exchange.port
-        strict = Node(lan, 3, any_port=False)
-        strict.source.name = one.host
-        with pytest.raises(UsageError):
-            await strict.exchange.run()
 
 
 async def test_stopping_leaves_nothing_behind(autojump_clock: MockClock) -> None:

@@ -31,10 +31,9 @@ from protocol.messages import (
 from protocol.standing import Standing
 from swarm.exchange.bulks import ORPHAN_SECONDS
 from swarm.exchange.control import LINK_DEAD_SECONDS, MAX_QUESTION_RANGES, MAX_QUESTIONS
-from swarm.exchange.door import MAX_HANDSHAKES
 from swarm.exchange.exchange import FAULT_SECONDS
 from swarm.exchange.interfaces import PeerMessage, Served
-from swarm.exchange.link import HANDSHAKE_SECONDS, SEND_STALL_SECONDS
+from swarm.exchange.link import SEND_STALL_SECONDS
 from swarm.exchange.outbox import MAX_POSTED_BYTES, Message
 from swarm.exchange.serving import MAX_QUEUED
 from swarm.exchange.topics import LARGE_EVENTS_ROOM
@@ -235,37 +234,6 @@ async def test_pings_are_answered(autojump_clock: MockClock) -> None:
         control.say(Ping(7))
         await trio.sleep(1)
         assert control.heard == [Pong(7)]
-
-
-async def test_a_stranger_who_says_nothing_is_hung_up_on(autojump_clock: MockClock) -> None:
-    lan = MemoryNetwork()
-    async with nodes(lan, 1) as (node,):
-        stream = await lan.host("10.0.0.50").dial(node.address)
-        with trio.fail_after(HANDSHAKE_SECONDS + 1):
-            assert await stream.receive_some(100) == b""
-        await stream.aclose()
-        assert not lan.open_streams()
-
-
-async def test_noise_instead_of_a_handshake(autojump_clock: MockClock) -> None:
-    lan = MemoryNetwork()
-    async with nodes(lan, 1) as (node,):
-        stream = await lan.host("10.0.0.50").dial(node.address)
-        await stream.send_all(b"GET / HTTP/1.1\r\n\r\n")
-        with trio.fail_after(1):
-            assert await stream.receive_some(100) == b""
-        await stream.aclose()
-
-
-async def test_strangers_do_not_keep_others_out_for_long(autojump_clock: MockClock) -> None:
-    lan = MemoryNetwork()
-    async with nodes(lan, 2) as (node, friend):
-        silent = [await lan.host("10.0.0.50").dial(node.address) for _ in range(2 * MAX_HANDSHAKES)]
-        friend.sees(node)
-        await trio.sleep(HANDSHAKE_SECONDS + 20)
-        assert friend.linked == {node.id}
-        for stream in silent:
-            await stream.aclose()
 
 
 async def test_chunks_without_a_control_connection_are_not_had(autojump_clock: MockClock) -> None:

@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from protocol.ids import SnapshotKey, private_topic
+from protocol.ids import SnapshotKey
 from protocol.limits import MIB
 from protocol.messages import (
     Belongs,
@@ -34,11 +34,10 @@ from protocol.messages import (
     Seek,
 )
 from protocol.signing import attest
-from protocol.standing import OPEN, Audience, Standing
+from protocol.standing import OPEN, Audience
 from swarm.exchange.company import COMPANY_SECONDS
 from swarm.exchange.outbox import Message
 from swarm.exchange.topics import Topic
-from swarm.sources import SourceFailed
 from tests.exchange.gates import ScriptedGate
 from tests.exchange.memory import MemoryNetwork
 from tests.exchange.nodes import Content, Node, Offer, heard, identity
@@ -253,31 +252,3 @@ async def test_company_is_of_members(autojump_clock: MockClock) -> None:
             await trio.sleep(1)
             *_, company = await at.answers(JOIN)
             assert getattr(company, "nodes", None) == (identity(99).node_id,)
-
-
-@pytest.mark.parametrize("in_site", [True, False])
-async def test_that_a_snapshot_is_private_is_heard_from_members_only(
-    autojump_clock: MockClock, in_site: bool
-) -> None:
-    lan, topic = MemoryNetwork(), private_topic(CONTENT.key)
-    gates = [ScriptedGate() if in_site else None for _ in range(2)]
-    one, two = (Node(lan, number + 1, gate=gate) for number, gate in enumerate(gates))
-    two.shelf.offers[topic] = Offer(CONTENT, 0)
-    async with one.running(), two.running():
-        one.sees(two)
-        await trio.sleep(1)
-        if in_site:
-            assert await one.exchange.manifest(two.id, topic) == CONTENT.snapshot.encoded
-        else:
-            with pytest.raises(SourceFailed, match="another manifest"):
-                await one.exchange.manifest(two.id, topic)
-
-
-async def test_company_is_sought_among_members(autojump_clock: MockClock) -> None:
-    """Also by a node that has left its site, and links with whoever is there."""
-    node = Node(MemoryNetwork(), 1)
-    async with node.running():
-        cases: list[tuple[Audience, Standing]] = [("everyone", "open"), ("members", "member")]
-        for audience, among in cases:
-            with node.exchange.join(CONTENT.key, CONTENT.digest, audience):
-                assert node.exchange.among(CONTENT.key) == among

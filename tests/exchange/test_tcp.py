@@ -64,7 +64,7 @@ async def test_a_snapshot_travels_over_tcp() -> None:
                 assert [inbox.chunks[n] for n in sorted(inbox.chunks)] == [
                     content.chunk(n) for n in range(content.layout.total)
                 ]
-                assert await leech.manifest(event.peer, content.key) == content.snapshot.encoded
+                assert await leech.asking.manifest(event.peer, content.key) == content.snapshot.encoded
                 assert seed.peers()[0].address == Address("127.0.0.1", leech.port)
                 seed.distrust(leech.me, 100)
                 async for happened in topic.events:

@@ -1,4 +1,4 @@
-"""Chunks, manifests and names from peers, whatever goes wrong."""
+"""Chunks from peers, whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ from tests.exchange.memory import MemoryNetwork
 from tests.exchange.nodes import Content, Inbox, Offer, nodes, offer, seed_and_leech, unwanted
 
 MIB = 1024 * 1024
-
-
-# --- chunks ---------------------------------------------------------------------------------------
 
 
 async def test_more_than_a_window_of_small_chunks(autojump_clock: MockClock) -> None:
@@ -271,62 +268,6 @@ async def test_the_side_that_was_dialled_can_order_too(autojump_clock: MockClock
         with two.exchange.join(content.key, content.digest) as topic:
             await topic.source(one.id).fetch(range(32), inbox.deliver)
         assert len(inbox.chunks) == 32
-
-
-# --- manifests and names --------------------------------------------------------------------------
-
-
-async def test_a_name_is_looked_up_and_its_manifest_fetched(autojump_clock: MockClock) -> None:
-    content = Content(*range(1, 300))
-    async with nodes(MemoryNetwork(), 4) as made:
-        asker, *others = made
-        asker.sees(*others)
-        others[0].shelf.add(Offer(content, 0))
-        others[2].shelf.add(Offer(content, 0))
-        await trio.sleep(3)
-        start = trio.current_time()
-        found = await asker.exchange.lookup("hf", "model", "org/model", "main")
-        assert trio.current_time() - start < 0.1
-        commit = content.snapshot.commit
-        assert sorted(found) == sorted((node.id, content.key, commit) for node in (others[0], others[2]))
-        assert await asker.exchange.manifest(others[0].id, content.key) == content.snapshot.encoded
-        with pytest.raises(SourceFailed, match="does not have"):
-            await asker.exchange.manifest(others[1].id, content.key)
-        assert await asker.exchange.lookup("hf", "model", "org/model", "v2") == []
-        assert await asker.exchange.lookup("hf", "model", "x" * 10_000, "main") == []
-
-
-async def test_a_lookup_does_not_wait_for_the_silent(autojump_clock: MockClock) -> None:
-    content = Content(1000)
-    lan = MemoryNetwork()
-    async with nodes(lan, 3) as (asker, one, two):
-        asker.sees(one, two)
-        one.shelf.add(Offer(content, 0))
-        await trio.sleep(3)
-        lan.cut(two.host)
-        start = trio.current_time()
-        found = await asker.exchange.lookup("hf", "model", "org/model", "main", timeout=2)
-        assert [node for node, _, _ in found] == [one.id]
-        assert trio.current_time() - start == pytest.approx(2)
-
-
-async def test_nobody_to_ask(autojump_clock: MockClock) -> None:
-    async with nodes(MemoryNetwork(), 1) as (one,):
-        assert await one.exchange.lookup("hf", "model", "org/model", "main", timeout=1000) == []
-        assert trio.current_time() < 1
-
-
-async def test_a_false_manifest_is_found_out(autojump_clock: MockClock) -> None:
-    true, false = Content(1000, seed=1), Content(1000, seed=2)
-    async with nodes(MemoryNetwork(), 2) as (one, two):
-        one.sees(two)
-        await trio.sleep(1)
-        two.shelf.offers[true.key] = Offer(false, 0)
-        with pytest.raises(SourceFailed) as failed:
-            await one.exchange.manifest(two.id, true.key)
-        assert failed.value.lasting
-        await trio.sleep(10)
-        assert not one.linked
 
 
 class Paced:

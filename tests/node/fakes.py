@@ -8,7 +8,7 @@ from typing import Any
 import trio
 
 from swarm.errors import NotFound
-from swarm.node.api import ModelRow, PeerRow, Removed, Report, Status, WhyReport
+from swarm.node.api import ModelRow, PeerRow, Removed, Report, SiteRow, Status, WhyReport
 from swarm.sources import Source
 from swarm.transfer.requests import (
     FileProgress,
@@ -69,6 +69,18 @@ STATUS: Status = {
     "site": None,
 }
 
+SITE: SiteRow = {
+    "site": "s",
+    "name": "lab",
+    "rights": "founder",
+    "issued": 1,
+    "expires": 2,
+    "serve_open": False,
+    "share_private": False,
+    "members": 3,
+    "troubles": [],
+}
+
 WHY: WhyReport = {
     "hub": "hf",
     "repo_type": "model",
@@ -118,6 +130,7 @@ class FakeNode:
         self.cancelled = trio.Event()
         self.models_held: list[ModelRow] = [MODEL]
         self.removed: list[RepoName] = []
+        self.site: SiteRow | None = None
 
     async def get(self, request: GetRequest, report: Report) -> GetResult:
         self.requests.append(request)
@@ -134,7 +147,7 @@ class FakeNode:
         return RESULT
 
     async def status(self) -> Status:
-        return STATUS
+        return {**STATUS, "site": self.site}
 
     async def peers(self) -> list[PeerRow]:
         return STATUS["peers"]

@@ -179,7 +179,11 @@ class Node:
             max_links=max_links,
             gate=gate,
         )
-        self.site = SiteKeeper(gate, self.exchange, me, InlineWorkers()) if gate else None
+        self.site = (
+            SiteKeeper(gate, self.exchange, me, InlineWorkers(), share_private=share_private)
+            if gate
+            else None
+        )
         self.finished_at = float("inf")
         self._scope = trio.CancelScope()
         self._gets: list[trio.CancelScope] = []

@@ -31,6 +31,8 @@ YEAR: Final = 365 * DAY
 
 CONTENT: Final = Content(600 * KIB, 1000)
 
+MEMBER: Final = "member"
+
 SOON: Final = 10.0
 """Seconds in which whatever a node notices by itself has had its effect."""
 
@@ -141,3 +143,14 @@ class SiteLan:
 
 def str_id(me: Identity) -> str:
     return to_text(me.node_id)
+
+
+async def of_members(site: SiteLan, count: int) -> None:
+    """Machine 1 founds a site, the others join it, all run."""
+    site.create(1)
+    await site.start(1)
+    token = site.invite(1, uses=count)
+    for number in range(2, count + 1):
+        await site.join(number, token)
+        await site.start(number)
+    await trio.sleep(SOON)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from swarm.errors import NotAllowed, NotFound, SwarmError
-from swarm.node.access import Access
+from swarm.node.access import Access, _whos
 from swarm.store import Store, open_store
 from swarm.upstreams.endpoint import Endpoint
 from swarm.upstreams.trouble import Gated, NoSuchRepo
@@ -36,6 +36,33 @@ def of(store: Store, token: str | None, *urls: str) -> Access:
 
 async def may(store: Store, token: str | None) -> bool:
     return await of(store, token, HUB).may(MODEL.key, MODEL.layout.blobs)
+
+
+@pytest.mark.parametrize(
+    ("url", "counts"),
+    [
+        (HUB, True),
+        (MIRROR + "/", True),
+        ("https://HUB.test:443", True),
+        ("https://huggingface.co", False),
+        (HIS, False),
+        ("http://hub.test", False),
+        ("https://hub.test:8443", False),
+        ("https://hub.test/evil/repo/resolve/main", False),
+        ("https://hub.test.evil.test", False),
+    ],
+)
+async def test_whose_word_counts_for_all(tmp_path: Path, url: str, counts: bool) -> None:
+    """The operator's endpoints', but not that of files which somebody put on one of them."""
+    async with listed(tmp_path) as store:
+        assert (of(store, None, url).domain(Endpoint(url).url) == "") is counts
+
+
+async def test_a_file_given_by_ones_own_endpoint_is_no_word_of_a_member(tmp_path: Path) -> None:
+    async with listed(tmp_path, published=False) as store:
+        await of(store, "his", HIS).file_given(MODEL, HIS)
+        assert await store.audience(MODEL.key) == "nobody", "not of members either"
+        assert not await store.withheld(MODEL.key, MODEL.layout.blobs, _whos([Endpoint(HIS, "his")]), inf)
 
 
 async def test_what_a_credential_opens_is_for_whom_it_is(tmp_path: Path) -> None:

@@ -40,6 +40,11 @@ def test_who_may_call(uid: int, gid: int, groups: list[int], may: bool) -> None:
     assert callers.may_call(Caller(uid, gid), group=77, groups_of=lambda *_: groups) is may
 
 
+@pytest.mark.parametrize(("uid", "may"), [(0, True), (os.geteuid(), True), (77, True), (54321, False)])
+def test_who_may_serve_a_home_of_user_77(uid: int, may: bool) -> None:
+    assert callers.may_serve(Caller(uid, 77), owner=77) is may
+
+
 def test_the_kernel_says_who_it_is() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:

@@ -134,7 +134,7 @@ async def test_a_private_snapshot_is_never_told_of(
         await site.nodes[1].get(content, public=False)
         assert len(other.exchange.peers()) == 1
         assert overheard.topics == []
-        assert await other.exchange.lookup("hf", "model", "org/model", "main") == []
+        assert await other.exchange.asking.lookup("hf", "model", "org/model", "main") == []
         await other.get(content)
         assert set(await other.received(content)) == {"upstream"}
     assert hub.share == 2

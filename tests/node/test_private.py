@@ -71,7 +71,7 @@ async def test_who_does_not_share_goes_to_the_hub(
         assert await at.get(2) == {"upstream": SIZE}
         names = ("hf", "model", REPO, "main")
         if not giver:
-            assert await at.site.lan.nodes[2].exchange.lookup(*names) == []
+            assert await at.site.lan.nodes[2].exchange.asking.lookup(*names) == []
 
 
 async def test_bytes_that_are_here_are_for_whom_the_hub_lets_have_them(
@@ -179,14 +179,14 @@ async def test_an_open_peer_has_nothing_of_it(tmp_path: Path, autojump_clock: Mo
         assert at.site.standing(1) == {2: "member", 9: "open"}
         await at.get(1)
         assert await at.get(9) == {"upstream": SIZE}
-        stranger, key = at.site.lan.nodes[9].exchange, await at.key(9)
+        stranger, key = at.site.lan.nodes[9].exchange.asking, await at.key(9)
         assert key == await at.key(1)
         assert await stranger.lookup("hf", "model", REPO, "main") == []
         for topic in (key, private_topic(key)):
             with pytest.raises(SourceFailed, match="does not have the manifest"):
                 await stranger.manifest(at.site.me(1).node_id, topic)
         await trio.sleep(60)  # it may be called again by now
-        assert await at.site.lan.nodes[2].exchange.manifest(at.site.me(1).node_id, private_topic(key))
+        assert await at.site.lan.nodes[2].exchange.asking.manifest(at.site.me(1).node_id, private_topic(key))
         assert await at.get(2) == {"peer": SIZE}
         assert at.site.lan.nodes[9].payload == 0
 
@@ -202,7 +202,7 @@ async def test_who_leaves_the_site_is_told_no_more(tmp_path: Path, autojump_cloc
         assert at.site.standing(1) == {2: "open"}
         key = await at.key(1)
         with pytest.raises(SourceFailed):
-            await at.site.lan.nodes[2].exchange.manifest(at.site.me(1).node_id, private_topic(key))
+            await at.site.lan.nodes[2].exchange.asking.manifest(at.site.me(1).node_id, private_topic(key))
 
 
 async def test_who_is_put_out_has_no_more_of_it(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -241,7 +241,7 @@ async def test_a_transfer_leaves_what_turns_out_to_be_private(
                 before = two.payload
                 del said[:]
                 assert one.transfers.is_running(await at.key(1))
-                assert await two.exchange.lookup("hf", "model", REPO, "main") == []
+                assert await two.exchange.asking.lookup("hf", "model", REPO, "main") == []
         assert two.payload == before
         assert not any(isinstance(message, Have | Lease | Fetching | Claims) for message in said)
         assert await at.audience(1) == "members"
@@ -263,7 +263,7 @@ async def test_a_hub_that_closes_a_model_while_it_is_fetched(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(fetched if token else lost, at, token)
             await trio.sleep(10)
-            stranger = at.site.lan.nodes[9].exchange
+            stranger = at.site.lan.nodes[9].exchange.asking
             assert await stranger.lookup(*asked)
             at.hub.set({"gated": True})
             await trio.sleep(40)

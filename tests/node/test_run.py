@@ -69,6 +69,6 @@ async def test_settings_that_make_no_sense(tmp_path: Path, changes: dict[str, ob
 
 async def test_a_home_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot be made"):
+    with pytest.raises(StoreError, match="cannot be used"):
         async with run_node(settings(tmp_path / "file" / "home"), embedded=True):
             raise AssertionError

@@ -120,6 +120,53 @@ async def test_nor_does_it_close_what_is_public(store: Store) -> None:
     assert not await withheld(store, SECRET)
 
 
+@pytest.mark.parametrize("revision", ["main", SECRET.commit])
+@pytest.mark.parametrize("members", [True, False])
+async def test_what_it_calls_by_a_name_is_told_to_no_peer(store: Store, revision: str, members: bool) -> None:
+    """Its users may have it, and whoever knows the topic; what the name means is for others to say."""
+    await store.remember(SECRET, public=True, revisions=["main"], domain=EVIL)
+    asked = ("hf", "model", "org/secret", revision)
+    assert await store.offered(SECRET.key)
+    assert await store.find_offered(*asked, members=members) is None
+    assert await store.find(*asked, ["", EVIL])
+    assert await store.find(*asked) is None
+    await store.remember(SECRET, public=True, revisions=["main"])
+    assert await store.find_offered(*asked, members=members)
+
+
+async def test_it_opens_nothing_that_members_say_is_private(store: Store) -> None:
+    small = snapshot_of({"a": LICENCE}, repo="org/small")
+    await store.remember(small, public=False, published=False)
+    await store.remember(small, public=True, domain=EVIL)
+    assert not await is_offered(store, small)
+    assert await withheld(store, small, MINE)
+    assert await shared(store, small)
+
+
+@pytest.mark.parametrize("published", [True, False])
+async def test_what_a_name_means_to_others_is_not_its_to_say(store: Store, published: bool) -> None:
+    """Also when only peers said it: they may be out of reach by now."""
+    evil = snapshot_of({"w": OTHER}, repo="org/secret", commit="e" * 40)
+    await store.remember(SECRET, public=True, published=published, revisions=["main"])
+    for snapshot in (SECRET, evil):
+        await store.remember(snapshot, public=True, revisions=["main"], domain=EVIL)
+    stored = await store.find("hf", "model", "org/secret", "main")
+    assert stored is not None
+    assert (stored.snapshot, stored.published) == (SECRET, published)
+
+
+async def test_what_only_peers_told_it_may_close(store: Store) -> None:
+    """Its user may have brought the content with a token, and peers called it public to have it from here."""
+    await store.remember(SECRET, public=True, published=False, revisions=["main"])
+    await store.remember(SECRET, public=False, domain=EVIL)
+    await store.permit(YOURS, EVIL, SECRET)
+    assert [await withheld(store, SECRET, who) for who in (MINE, YOURS)] == [True, False]
+    assert await store.audience(SECRET.key) == "nobody"
+    await store.remember(SECRET, public=True)
+    assert await is_offered(store, SECRET)
+    assert not await withheld(store, SECRET)
+
+
 async def test_of_two_endpoints_that_somebody_named_neither_opens_the_others(store: Store) -> None:
     for domain, who in ((EVIL, YOURS), ("http://intranet", MINE)):
         await store.remember(SECRET, public=False, domain=domain)

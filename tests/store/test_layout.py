@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from swarm.errors import StoreError
 from swarm.store import Store, open_store
 from swarm.workers import InlineWorkers
 from tests.store.samples import HUB, Sample, sample
@@ -43,6 +44,31 @@ async def test_nobody_else_writes_in_a_store(tmp_path: Path, generous: None) -> 
         await store.put(begun.blob, 0, begun.chunk(0), HUB, None)
         assert len(list(store.root.rglob("*"))) >= 10
         assert open_to_others(store.root) == []
+
+
+@pytest.mark.parametrize("name", [".", "partial", "blobs", "blobs/sha256/ab"])
+async def test_what_cannot_be_closed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Somebody else's folder; one on a file system that keeps no modes."""
+    place = (tmp_path / name).resolve()
+    place.mkdir(parents=True, exist_ok=True)
+    place.chmod(0o770)
+    chmod = Path.chmod
+
+    for denied in (True, False):
+
+        def unchanged(path: Path, mode: int, denied: bool = denied) -> None:
+            if path.resolve() != place:
+                chmod(path, mode)
+            elif denied:
+                raise PermissionError
+
+        monkeypatch.setattr(Path, "chmod", unchanged)
+        with pytest.raises(StoreError, match="Others can write in") as refused:
+            async with open_store(tmp_path, InlineWorkers()):
+                raise AssertionError
+        assert "go-w" in refused.value.advice
 
 
 async def test_what_was_open_is_closed(tmp_path: Path) -> None:
