@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from swarm.errors import StoreError
-from swarm.node.home import make_home
+from swarm.node import home as homes
+from swarm.node.home import owner_alone
+
+
+def make_home(home: Path, *, alone: bool = False) -> None:
+    """With a group that has other members, or none but the owner."""
+    homes.make_home(home, lambda _: alone)
 
 
 @pytest.fixture(params=[0o000, 0o002, 0o007, 0o022])
@@ -39,6 +47,44 @@ def test_a_home_in_which_others_write_is_refused(tmp_path: Path, mode: int) -> N
 def test_others_may_be_let_in_to_read(tmp_path: Path, mode: int) -> None:
     tmp_path.chmod(mode)
     make_home(tmp_path)
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o775, 0o2770])
+def test_the_group_may_write_if_it_is_the_owners_alone(tmp_path: Path, mode: int) -> None:
+    home_with(tmp_path, "config.toml", 0o664)
+    tmp_path.chmod(mode)
+    make_home(tmp_path, alone=True)
+    tmp_path.chmod(mode | 0o002)
+    with pytest.raises(StoreError, match=f"{tmp_path} can be changed by others"):
+        make_home(tmp_path, alone=True)
+
+
+def owned(uid: int, gid: int) -> os.stat_result:
+    return os.stat_result((0o40770, 0, 0, 1, uid, gid, 0, 0, 0, 0))
+
+
+def test_whose_group_is_the_owners_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    users = {
+        1: pwd.struct_passwd(("ann", "x", 1, 11, "", "/", "")),
+        2: pwd.struct_passwd(("bob", "x", 2, 13, "", "/", "")),
+    }
+    groups = {
+        11: grp.struct_group(("ann", "x", 11, [])),
+        12: grp.struct_group(("bob", "x", 12, [])),
+        13: grp.struct_group(("lab", "x", 13, [])),
+    }
+    monkeypatch.setattr(pwd, "getpwuid", users.__getitem__)
+    monkeypatch.setattr(grp, "getgrgid", groups.__getitem__)
+    assert owner_alone(owned(1, 11))
+    assert not owner_alone(owned(1, 13))
+    assert not owner_alone(owned(2, 13))
+    assert not owner_alone(owned(2, 12))
+    assert not owner_alone(owned(3, 11))
+    assert not owner_alone(owned(1, 14))
+    groups[11] = grp.struct_group(("ann", "x", 11, ["ann"]))
+    assert owner_alone(owned(1, 11))
+    groups[11] = grp.struct_group(("ann", "x", 11, ["ann", "bob"]))
+    assert not owner_alone(owned(1, 11))
 
 
 INSIDE = ["config.toml", "site/", "site/membership", "site/invitations/", "site/invitations/key/uses"]
