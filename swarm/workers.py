@@ -25,7 +25,7 @@ M_ARENA_MAX: Final = -8
 
 ARENAS: Final = 1
 """Heaps that threads allocate from. Of its own accord glibc makes one for each, and keeps in all of them the
-room for chunks that were once there: 60 to 80 MB more. Threads wait for it far less than for the GIL."""
+room for chunks that were once there: tens of megabytes. Threads wait for it far less than for the GIL."""
 
 
 class Workers(Protocol):

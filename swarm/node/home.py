@@ -26,7 +26,6 @@ WRITE: Final = 0o022
 ENTER: Final = 0o011
 """What others need of the home to reach what lies in it; one bit to the left it is their right to write."""
 
-
 GROUP_WRITE: Final = 0o020
 """The part of WRITE that is the group's."""
 

@@ -35,7 +35,7 @@ def write_back(fd: int, offset: int, length: int) -> None:
 
     POSIX_FADV_DONTNEED does that for dirty pages, which it leaves where they are (Linux, mm/fadvise.c).
     """
-    if hasattr(os, "posix_fadvise"):
+    with suppress(OSError, AttributeError):  # a system without it writes later, no more
         os.posix_fadvise(fd, offset, length, os.POSIX_FADV_DONTNEED)
 
 

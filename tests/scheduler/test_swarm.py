@@ -86,10 +86,14 @@ def test_chunks_come_about_in_their_order(seed: int) -> None:
     world = fan_out(8, LAN, seed)
     wanting = [node for node in world.nodes.values() if node.wanted]
     for percent in (30, 60, 90):
-        share = world.lengths.total * percent // 100
-        world.run(lambda share=share: min(node.have.bit_count() for node in wanting) >= share)  # type: ignore[misc]
+        run_until_all_hold(world, wanting, world.lengths.total * percent // 100)
         ahead = [(node.have >> lowest(~node.have)).bit_count() for node in wanting]
         assert max(ahead) <= len(wanting) * HORIZON_ROUNDS
+
+
+def run_until_all_hold(world: World, nodes: list[Node], chunks: int) -> None:
+    """Go on until each of these nodes has so many chunks."""
+    world.run(lambda: all(node.have.bit_count() >= chunks for node in nodes))
 
 
 def fan_out(nodes: int, rate: float, seed: int) -> World:
