@@ -180,12 +180,16 @@ class Lease:
         self._rival(peer).announces(bits, now)
 
     def heard_of(self, node: NodeId, held: bool, said_at: float, now: float) -> bool:
-        """A peer says that another node said so at that time; whether it is news to be passed on."""
+        """A peer says that another node said so at that time; whether it is news to be passed on.
+
+        What took a longer way seems to have been said later. So that a lease ended counts at once, that it is
+        held only if it must have been said anew: the two words never chase each other round.
+        """
         rival = self._rivals.get(node)
         if rival is None:
             if not held or not self._keep_track(node, now):
                 return False
-        elif said_at <= rival.heard_at + (LEASE_SAY_SECONDS / 2 if held == rival.held else 0.0):
+        elif said_at <= rival.heard_at + (0.0 if rival.held and not held else LEASE_SAY_SECONDS / 2):
             return False
         elif rival.left_at is not None and said_at > rival.left_at:
             self._distant[node] = rival
@@ -206,13 +210,18 @@ class Lease:
 
     def _keep_track(self, node: NodeId, now: float) -> bool:
         """Make room for what is heard of a node without a link; whether there is."""
-        over = [n for n, r in self._distant.items() if not self.live(r, now) and now >= r.announced_until]
+        over = [n for n, r in self._distant.items() if self._is_over(r, now)]
         for gone in over:
             del self._distant[gone], self._rivals[gone]
         if len(self._distant) >= MAX_DISTANT:
             return False
         self._distant[node] = self._rival(node)
         return True
+
+    def _is_over(self, distant: Rival, now: float) -> bool:
+        """Whether nothing need be remembered of it, not even that it gave up: no word of it is on its way."""
+        quiet = now >= max(distant.announced_until, distant.heard_at + LEASE_SAY_SECONDS)
+        return quiet and not self.live(distant, now)
 
     def last_of(self, node: NodeId, now: float) -> tuple[float, int]:
         """How many seconds ago a holder was heard, and what it announced that did not turn up yet."""

@@ -74,6 +74,18 @@ def test_that_one_gave_up_is_told_of() -> None:
     assert bench.hears(B, FIRST, 1.21, held=False, age=0.02) == []
 
 
+def test_who_gave_up_is_not_forgotten_for_another_while_words_of_it_may_be_on_their_way() -> None:
+    bench = Bench()
+    another = NodeId(bytes([99]) * 32)
+    bench.hears(A, FIRST, 100.0)
+    bench.hears(A, FIRST, 100.001, held=False)
+    bench.hears(A, another, 100.002)
+    assert bench.hears(B, FIRST, 100.003) == []
+    assert bench.lease.origin(100.003) == another
+    bench.hears(A, FIRST, 100.003 + LEASE_SAY_SECONDS)
+    assert bench.lease.origin(100.003 + LEASE_SAY_SECONDS) == FIRST
+
+
 def test_what_a_node_hears_of_itself_is_dropped() -> None:
     bench = Bench()
     assert bench.hears(A, ME, 1.0) == []
