@@ -119,6 +119,7 @@ class PeerTable:
         self._turned_away: dict[NodeId, float] = {}
         self._called: dict[NodeId, float] = {}
         self.seeking = 0
+        self._under_way = 0
         self._budget = Budget()
         self._rate = DialRate(UNPROVEN_DIALS_AT_ONCE, UNPROVEN_DIALS_A_SECOND)
 
@@ -224,6 +225,7 @@ class PeerTable:
                 self._rate.take(now)
             room -= not called
             candidate.dialling, candidate.dialled_at = True, now
+            self._under_way += 1
             chosen.append(candidate.address)
         return chosen
 
@@ -240,26 +242,30 @@ class PeerTable:
         return min((time for time in times if time > now), default=math.inf)
 
     def _room(self) -> int:
-        under_way = sum([candidate.dialling for candidate in self._candidates.values()])
-        return max(0, self.places.most - len(self.linked) - under_way)
+        return max(0, self.places.most - len(self.linked) - self._under_way)
 
     def _eligible(self, now: float, by: float) -> list[Candidate]:
         """Candidates worth dialling by that time: wanted among all that can be had by then."""
         self._called = {peer: until for peer, until in self._called.items() if until > now}
         barred = {self.me} | self.linked
         for untils in (self._distrusted, self._turned_away):
-            barred.update(peer for peer, until in untils.items() if until > now)
-        candidates = self._candidates.values()
-        idle = [c for c in candidates if not c.dialling and c.node_id not in barred]
-        coming = {c.node_id for c in candidates if c.dialling and c.node_id}
-        wanted = self._wanted(
-            self.linked | coming | {c.node_id for c in idle if c.node_id and c.retry_at <= by}
-        )
+            barred.update([peer for peer, until in untils.items() if until > now])
+        idle: list[Candidate] = []
+        known = set(self.linked)
+        for candidate in self._candidates.values():
+            node = candidate.node_id
+            if candidate.dialling:
+                known.update([node] if node else [])
+            elif node not in barred:
+                idle.append(candidate)
+                if node and candidate.retry_at <= by:
+                    known.add(node)
+        wanted = self._wanted(known)
         return [c for c in idle if c.node_id is None or c.via == "static" or c.node_id in wanted]
 
-    def _wanted(self, known: Set[NodeId]) -> Set[NodeId]:
+    def _wanted(self, known: Set[NodeId]) -> frozenset[NodeId]:
         self._neighbours.forget(known)
-        return self._neighbours.wanted(known) | self._called.keys()
+        return self._neighbours.wanted(known).union(self._called)
 
     def call(self, peer: NodeId, addresses: Iterable[Address], now: float, told_by: NodeId | None) -> None:
         """This node seeks what this one has: dial it now."""
@@ -281,7 +287,7 @@ class PeerTable:
         candidate = self._candidates.get(address)
         if candidate is None:
             return
-        candidate.dialling = False
+        self._dialled(candidate)
         candidate.failures += 1
         candidate.retry_at = now + self._backoff(candidate.failures)
         if candidate.via != "static" and candidate.failures >= FORGET_AFTER_FAILURES:
@@ -292,9 +298,15 @@ class PeerTable:
         candidate = self._candidates.get(address)
         if candidate is None:
             return
-        candidate.dialling, candidate.proven = False, True
+        self._dialled(candidate)
+        candidate.proven = True
         candidate.node_id = node_id
         candidate.retry_at = now + FIRST_RETRY_SECONDS
+
+    def _dialled(self, candidate: Candidate) -> None:
+        """The attempt at it, if there is one, has ended."""
+        self._under_way -= candidate.dialling
+        candidate.dialling = False
 
     def called(self, address: Address | None, node_id: NodeId) -> None:
         """A peer that called says that it listens there: a named peer, if the operator named the address."""

@@ -17,7 +17,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass
-from heapq import nsmallest
 from typing import Final
 
 from blake3 import blake3
@@ -79,7 +78,9 @@ class Neighbours:
         if len(others) <= self._wanted:
             return frozenset(others)
         ring = self._ring(others)
-        return ring.union(nsmallest(self._wanted - len(ring), others - ring, key=self.rank))
+        for peer in others - self._ranks.keys():
+            self.rank(peer)
+        return ring.union(sorted(others - ring, key=self._ranks.__getitem__)[: self._wanted - len(ring)])
 
     def _ring(self, others: Set[NodeId]) -> frozenset[NodeId]:
         ordered = sorted(others)

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Final
 
 PROJECT: Final = Path(__file__).parents[2]
-COMPILED: Final = ("swarm/scheduler", "protocol/bits.py")
+COMPILED: Final = (
+    "swarm/scheduler",
+    "protocol/bits.py",
+    "swarm/exchange/peers.py",
+    "swarm/exchange/places.py",
+    "swarm/exchange/hearsay.py",
+    "tests/scale/lines.py",
+    "tests/scale/clock.py",
+)
 MARK: Final = "LANSWARM_SCALE_COMPILED"
 
 

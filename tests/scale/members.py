@@ -45,7 +45,8 @@ class Members:
         self._tables: dict[bytes, PeerTable] = {}
         self._addresses: dict[bytes, Address] = {}
         self._texts: dict[bytes, str] = {}
-        self._told_of: dict[bytes, set[NodeId]] = {}
+        self._numbers: dict[bytes, int] = {}
+        self._told_of: dict[bytes, bytearray] = {}
         self._at: dict[Address, Node] = {}
         self._alarms: dict[bytes, float] = {}
         self.refused = 0
@@ -56,7 +57,8 @@ class Members:
         self._tables[node.id] = PeerTable(node.id, **options)
         self._addresses[node.id] = address_of(number)
         self._texts[node.id] = str(address_of(number))
-        self._told_of[node.id] = set()
+        self._numbers[node.id] = number
+        self._told_of[node.id] = bytearray()
         self._at[address_of(number)] = node
 
     def sight(self, node: Node, other: Node, via: str = "mdns") -> None:
@@ -169,15 +171,21 @@ class Members:
         for start in range(0, len(known), MAX_PEERS_PASSED_ON):
             part = known[start : start + MAX_PEERS_PASSED_ON]
             node.tally.add("Peers", peers_bytes([self._texts[other.id] for other in part]))
-            known_there = self._told_of[target.id]
-            news = [other for other in part if other.id not in known_there]
-            known_there.update(other.id for other in news)
+            news = [other for other in part if self._is_news(target, other)]
             if news:
-                self._clock.after(self._world.latency, self._told, target, news)
+                self._clock.after(self._world.latency, self._told, node, target, news)
 
-    def _told(self, target: Node, known: list[Node]) -> None:
+    def _is_news(self, target: Node, other: Node) -> bool:
+        """Whether nobody told `target` of this node before; now somebody does."""
+        told_of, number = self._told_of[target.id], self._numbers[other.id]
+        if number >= len(told_of):
+            told_of.extend(bytes(len(self._numbers) - len(told_of)))
+        told, told_of[number] = told_of[number], 1
+        return not told
+
+    def _told(self, node: Node, target: Node, known: list[Node]) -> None:
         if target.alive:
             table, now = self._tables[target.id], self._clock.now
             for other in known:
-                table.sighting(other.id, [self._addresses[other.id]], "exchange", now)
+                table.sighting(other.id, [self._addresses[other.id]], "exchange", now, node.id)
             self._look(target)
