@@ -10,14 +10,13 @@ The origin fetches what it wants itself. A node that wants other files, and sees
 for NEGLECT_SECONDS, does not wait for hours: it fetches them on an errand of its own, announced like
 everything else, so that nothing is paid twice.
 
-This node's own part is the table NEXT: (state, what is noticed) to next state.
+This node's own part is the table NEXT (`states`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Final
 
 from blake3 import blake3
@@ -25,7 +24,8 @@ from blake3 import blake3
 from protocol.bits import minus
 from protocol.ids import NodeId, SnapshotKey
 from swarm.scheduler.patience import HOLDERS_WAITED_FOR, Patience
-from swarm.scheduler.rival import Rival, stall_seconds
+from swarm.scheduler.rival import SPREAD_SECONDS, Rival, stall_seconds
+from swarm.scheduler.states import FETCHING, HELD, NEXT, Notice, State
 
 LEASE_CLAIM_SECONDS: Final = 0.2
 """From claim to first fetch: longer than a control message takes between two busy nodes."""
@@ -46,64 +46,6 @@ LEASE_REST_SECONDS: Final = 10.0
 """Who gave up does not claim again before this, so that the next in rank gets its turn."""
 
 
-class State(Enum):
-    """This node's part in the lease."""
-
-    WAITING = auto()
-    """Somebody else holds it, or it is not our turn, or there is nothing to fetch."""
-    CLAIMING = auto()
-    """We said that we hold it and listen for a better claim."""
-    HOLDING = auto()
-    """We are the origin."""
-    DRAINING = auto()
-    """A better ranked node holds it too; what we announced is still under way."""
-    ERRAND = auto()
-    """Somebody else holds it and leaves out what we need: we fetch that."""
-    RESTING = auto()
-    """Our upstream broke."""
-
-
-class Notice(Enum):
-    """What a state changes upon."""
-
-    ALONE = auto()
-    TURN = auto()
-    OPPOSED = auto()
-    UNOPPOSED = auto()
-    NEGLECTED = auto()
-    NEEDLESS = auto()
-    DRAINED = auto()
-    BROKE = auto()
-    RESTED = auto()
-
-
-NEXT: Final[dict[tuple[State, Notice], State]] = {
-    (State.WAITING, Notice.ALONE): State.HOLDING,
-    (State.WAITING, Notice.TURN): State.CLAIMING,
-    (State.WAITING, Notice.NEGLECTED): State.ERRAND,
-    (State.CLAIMING, Notice.OPPOSED): State.WAITING,
-    (State.CLAIMING, Notice.UNOPPOSED): State.HOLDING,
-    (State.CLAIMING, Notice.NEEDLESS): State.WAITING,
-    (State.CLAIMING, Notice.BROKE): State.RESTING,
-    (State.HOLDING, Notice.OPPOSED): State.DRAINING,
-    (State.HOLDING, Notice.NEEDLESS): State.WAITING,
-    (State.HOLDING, Notice.BROKE): State.RESTING,
-    (State.DRAINING, Notice.UNOPPOSED): State.HOLDING,
-    (State.DRAINING, Notice.DRAINED): State.WAITING,
-    (State.DRAINING, Notice.BROKE): State.RESTING,
-    (State.ERRAND, Notice.NEEDLESS): State.WAITING,
-    (State.ERRAND, Notice.UNOPPOSED): State.WAITING,
-    (State.ERRAND, Notice.BROKE): State.RESTING,
-    (State.RESTING, Notice.RESTED): State.WAITING,
-}
-
-HELD: Final = frozenset([State.CLAIMING, State.HOLDING, State.DRAINING])
-"""States in which this node says that it holds the lease."""
-
-FETCHING: Final = frozenset([State.HOLDING, State.ERRAND])
-"""States in which this node may order from upstream."""
-
-
 @dataclass(frozen=True, slots=True)
 class Situation:
     """What the lease must know of the transfer.
@@ -121,7 +63,10 @@ class Situation:
 
 
 class Lease:
-    """The lease of one topic, seen from node `me`, which does not claim it before `settled_at`."""
+    """The lease of one topic, seen from node `me`, which does not claim it before `settled_at`.
+
+    once_announced: what any other node ever was about to fetch.
+    """
 
     def __init__(
         self, me: NodeId, topic: SnapshotKey, now: float, *, settled_at: float, longest_chunk: int
@@ -137,6 +82,7 @@ class Lease:
         self._neglected_since: float | None = None
         self._entered_at = now
         self._failed = False
+        self.once_announced = 0
         self.state = State.WAITING
 
     def _rank_of(self, node: NodeId) -> bytes:
@@ -178,6 +124,7 @@ class Lease:
     def announced(self, peer: NodeId, bits: int, now: float) -> None:
         """A peer is about to fetch these from upstream."""
         self._rival(peer).announces(bits, now)
+        self.once_announced |= bits
 
     def heard_of(self, node: NodeId, held: bool, said_at: float, now: float) -> bool:
         """A peer says that another node said so at that time; whether it is news to be passed on.
@@ -194,8 +141,12 @@ class Lease:
         elif rival.left_at is not None and said_at > rival.left_at:
             self._distant[node] = rival
             rival.left_at = None
+        rival = self._rival(node)
+        spreading = rival.announced if rival.moved else 0
         self.heard(node, held, now)
-        self._rivals[node].heard_at = min(said_at, now)
+        rival.heard_at = min(said_at, now)
+        if not held:
+            rival.announced, rival.spread_until = spreading, now + SPREAD_SECONDS
         return not held or self.origin(now) == node
 
     def announced_by(self, node: NodeId, bits: int, now: float) -> int:

@@ -7,7 +7,7 @@ ordered.
 
 from __future__ import annotations
 
-from protocol.bits import from_members
+from protocol.bits import from_members, minus
 from swarm.scheduler.dispatch import Dispatch
 from swarm.scheduler.events import UPSTREAM, Command, SayFetching, SayLease
 from swarm.scheduler.lease import LEASE_SAY_SECONDS, Lease, Situation
@@ -60,9 +60,14 @@ class Origin:
         return self._lease.may_fetch and now >= self._record.paused_until
 
     def order(self, need: int, now: float) -> list[Command]:
-        """Order from upstream out of `need`, each span announced first."""
+        """Order from upstream out of `need`, each span announced first.
+
+        What an origin that is gone had announced comes last: nodes that are not linked with this one may have
+        it, and by then it may have come round.
+        """
         commands: list[Command] = []
-        for chunks in self._record.spans(need, self._orders.count(UPSTREAM)):
+        first = minus(need, self._lease.once_announced) or need
+        for chunks in self._record.spans(first, self._orders.count(UPSTREAM)):
             commands.append(SayFetching(from_members(chunks)))
             commands += self._dispatch.place(UPSTREAM, chunks, now)
         return commands

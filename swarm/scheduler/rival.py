@@ -7,6 +7,7 @@ What a holder announced counts as under way only while it is live.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,10 @@ origin in between would fetch the same again."""
 LEASE_STALL_SECONDS: Final = 15.0
 """A holder of whose announced chunks none turned up for so long (and the time the longest chunk takes at
 STALL_RATE) makes no progress."""
+
+SPREAD_SECONDS: Final = 5.0
+"""After a holder without a link here gave up, what it announced goes round the LAN for so long: two
+or three nodes have it one after another before a peer of this one does."""
 
 STALL_RATE: Final = 64 * 1024
 """Bytes per second below which an upstream counts as stalled."""
@@ -51,6 +56,7 @@ class Rival:
     announced: int = 0
     announced_at: float = 0.0
     left_at: float | None = None
+    spread_until: float = math.inf
 
     def joined(self, candidate: bool) -> None:
         """It says whether it could be the origin."""
@@ -63,6 +69,7 @@ class Rival:
         """It is about to fetch these from upstream."""
         self.announced |= bits
         self.announced_at = now
+        self.spread_until = math.inf
 
     def arrived(self, bits: int, now: float) -> None:
         """Somebody has these, who got them first if this one had announced them."""
@@ -85,4 +92,4 @@ class Rival:
     @property
     def announced_until(self) -> float:
         """How long what it announced counts as under way."""
-        return self.expires_at if self.held else self.announced_at + self.stall
+        return self.expires_at if self.held else min(self.announced_at + self.stall, self.spread_until)

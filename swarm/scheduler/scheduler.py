@@ -24,11 +24,12 @@ from swarm.scheduler.claims import ClaimsDesk
 from swarm.scheduler.dispatch import Clocks, Dispatch
 from swarm.scheduler.events import UPSTREAM, Command, Event
 from swarm.scheduler.hearsay import Hearsay
-from swarm.scheduler.lease import Lease, State
+from swarm.scheduler.lease import Lease
 from swarm.scheduler.orders import Orders
 from swarm.scheduler.origin import Origin
 from swarm.scheduler.peers import Peer, Peers
 from swarm.scheduler.picker import Picker, SliceFirst, View
+from swarm.scheduler.states import State
 from swarm.scheduler.stuck import StuckClock
 from swarm.scheduler.upstream import UpstreamRecord
 from swarm.scheduler.windows import HEDGE_MIN_SECONDS

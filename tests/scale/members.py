@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from protocol.ids import NodeId
 from protocol.limits import DEFAULT_PORT, MAX_PEERS_PASSED_ON
 from protocol.messages import Bye
 from swarm.exchange.peers import PeerTable

@@ -9,7 +9,7 @@ from swarm.scheduler.events import PassFetching, PassLease, PeerFetching, PeerLe
 from swarm.scheduler.hearsay import Hearsay
 from swarm.scheduler.lease import LEASE_SAY_SECONDS, MAX_DISTANT, Lease
 from swarm.scheduler.peers import Peers
-from swarm.scheduler.rival import LEASE_SILENT_SECONDS, LEASE_STALL_SECONDS
+from swarm.scheduler.rival import LEASE_SILENT_SECONDS, LEASE_STALL_SECONDS, SPREAD_SECONDS
 from tests.scheduler.simulator import TOPIC
 
 FIRST, SECOND, ME, A, B = sorted(
@@ -115,6 +115,30 @@ def test_a_distant_holder_lives_by_what_turns_up_anywhere() -> None:
     assert bench.lease.origin(19.0 + LEASE_STALL_SECONDS - 0.5) == FIRST
     bench.hears(A, FIRST, 19.5 + LEASE_STALL_SECONDS)
     assert bench.lease.origin(19.5 + LEASE_STALL_SECONDS) is None
+
+
+def test_what_a_distant_holder_had_announced_is_waited_for_after_it_gave_up() -> None:
+    bench = Bench()
+    bench.hears(A, FIRST, 1.0)
+    bench.hearsay.fetching(PeerFetching(A, 0b1111, FIRST), 0, 1.0)
+    bench.lease.arrived(B, 0b1, 2.0)
+    bench.hears(A, FIRST, 3.0, held=False)
+    assert bench.lease.origin(3.0) is None
+    assert bench.lease.under_way(3.0 + SPREAD_SECONDS - 0.1) == 0b1110
+    assert bench.lease.under_way(3.0 + SPREAD_SECONDS) == 0
+
+
+def test_nothing_is_waited_for_of_a_holder_that_gave_up_before_anything_came_or_that_is_linked() -> None:
+    bench = Bench()
+    bench.hears(A, FIRST, 1.0)
+    bench.hearsay.fetching(PeerFetching(A, 0b1111, FIRST), 0, 1.0)
+    bench.hears(A, FIRST, 3.0, held=False)
+    assert bench.lease.under_way(3.0) == 0
+    bench.hears(SECOND, SECOND, 4.0)
+    bench.hearsay.fetching(PeerFetching(SECOND, 0b1111), 0, 4.0)
+    bench.lease.arrived(B, 0b1, 4.5)
+    bench.hears(SECOND, SECOND, 5.0, held=False)
+    assert bench.lease.under_way(5.0) == 0
 
 
 def test_a_newcomer_is_told_of_the_origin_unless_it_hears_it_itself() -> None:

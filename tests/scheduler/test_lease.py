@@ -11,13 +11,11 @@ from swarm.scheduler.lease import (
     LEASE_REST_SECONDS,
     LEASE_TURN_SECONDS,
     NEGLECT_SECONDS,
-    NEXT,
     Lease,
-    Notice,
     Situation,
-    State,
 )
 from swarm.scheduler.rival import LEASE_LEFT_SECONDS, LEASE_SILENT_SECONDS, LEASE_STALL_SECONDS, STALL_RATE
+from swarm.scheduler.states import NEXT, Notice, State
 from tests.scheduler.simulator import TOPIC
 
 SETTLED = 0.5

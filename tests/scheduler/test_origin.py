@@ -153,3 +153,18 @@ def test_an_origin_that_leaves_out_what_this_node_wants() -> None:
     assert bench.fetches() == {UPSTREAM: [0]}
     bench.tell(Stored(0, UPSTREAM))
     assert bench.take(Complete) == [Complete()]
+
+
+def test_what_a_vanished_origin_had_announced_is_fetched_last() -> None:
+    """Others may have it by now, of whom this node knows nothing."""
+    bench = Bench(64 * CHUNK, usable=True)
+    announced = from_members(range(0, 64, 2))
+    bench.tell(PeerJoined(A, True, True), PeerLease(A, True, 0), PeerFetching(A, announced))
+    bench.tell(PeerLeft(A))
+    bench.until(SETTLE + LEASE_LEFT_SECONDS)
+    asked: list[int] = []
+    while len(asked) < 64:
+        orders = bench.fetches()[UPSTREAM]
+        asked += orders
+        bench.tell(*(Stored(chunk, UPSTREAM) for chunk in orders))
+    assert {chunk % 2 for chunk in asked[:32]} == {1}
