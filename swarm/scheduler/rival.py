@@ -66,10 +66,11 @@ class Rival:
         self.left_at = None
 
     def announces(self, bits: int, now: float) -> None:
-        """It is about to fetch these from upstream."""
+        """It is about to fetch these from upstream. A word that comes after that of its end is a late one."""
+        if now >= self.spread_until:
+            self.announced, self.spread_until = 0, math.inf
         self.announced |= bits
         self.announced_at = now
-        self.spread_until = math.inf
 
     def arrived(self, bits: int, now: float) -> None:
         """Somebody has these, who got them first if this one had announced them."""

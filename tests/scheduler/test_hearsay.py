@@ -128,6 +128,20 @@ def test_what_a_distant_holder_had_announced_is_waited_for_after_it_gave_up() ->
     assert bench.lease.under_way(3.0 + SPREAD_SECONDS) == 0
 
 
+def test_a_late_word_of_what_it_was_about_to_fetch_prolongs_nothing() -> None:
+    bench = Bench()
+    bench.hears(A, FIRST, 1.0)
+    bench.hearsay.fetching(PeerFetching(A, 0b11, FIRST), 0, 1.0)
+    bench.lease.arrived(B, 0b1, 2.0)
+    bench.hears(A, FIRST, 3.0, held=False)
+    bench.hearsay.fetching(PeerFetching(B, 0b110, FIRST), 0, 3.001)
+    assert bench.lease.under_way(3.001) == 0b110
+    over = 3.0 + SPREAD_SECONDS
+    assert bench.lease.under_way(over) == 0
+    bench.hearsay.fetching(PeerFetching(B, 0b1000, FIRST), 0, over + 1.0)
+    assert bench.lease.under_way(over + 1.0 + SPREAD_SECONDS) == 0b1000
+
+
 def test_nothing_is_waited_for_of_a_holder_that_gave_up_before_anything_came_or_that_is_linked() -> None:
     bench = Bench()
     bench.hears(A, FIRST, 1.0)
