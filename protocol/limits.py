@@ -61,13 +61,13 @@ MAX_NAME: Final = 512
 """Bytes of a hub, repository, revision or address as text: hub names end at 96 characters. (`messages`)"""
 
 MAX_PATH: Final = 4096
-"""Bytes of a file's path in a snapshot: PATH_MAX of Linux. (`manifest`)"""
+"""Bytes of a file's path in a snapshot: PATH_MAX of Linux. (`paths`)"""
 
 MAX_PATH_SEGMENT: Final = 255
-"""Bytes of one segment of such a path: NAME_MAX of every common file system. (`manifest`)"""
+"""Bytes of one segment of such a path: NAME_MAX of every common file system. (`paths`)"""
 
 MAX_PATH_SEGMENTS: Final = 64
-"""Folders a file of a snapshot lies in, and itself: four times the deepest seen on hubs. (`manifest`)"""
+"""Folders a file of a snapshot lies in, and itself: four times the deepest seen on hubs. (`paths`)"""
 
 MAX_FILES: Final = 1_000_000
 """Files in a snapshot: ten times the largest data sets seen on hubs. (`manifest`)"""

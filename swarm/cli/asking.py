@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from swarm.cli.options import settings
-
-if TYPE_CHECKING:
-    from swarm.client.session import Session
+from swarm.cli.stopping import handled, interruptible
+from swarm.client.interface import Question
+from swarm.client.session import ask
 
 T = TypeVar("T")
 
 
-def answer(options: argparse.Namespace, question: Callable[[Session], Awaitable[T]]) -> T:
+def answer(options: argparse.Namespace, question: Question[T]) -> T:
     """What the node answers. Raises SwarmError, and KeyboardInterrupt when a signal came first."""
     chosen = settings(options)
-    from swarm.cli import running
-    from swarm.client.session import ask
+    with interruptible():
+        return ask(chosen, question, partial(_run, chosen.log_level))
 
-    try:
-        return running.run(chosen.log_level, partial(ask, chosen, question))
-    except running.Stopped:
-        raise KeyboardInterrupt from None
+
+def _run(log_level: str, main: Callable[[], Awaitable[T]]) -> T:
+    """What a node of our own runs in: trio takes signals in its own way."""
+    from swarm.cli import running
+
+    with handled([signal.SIGTERM], signal.SIG_DFL):
+        return running.run_interrupted(log_level, main)

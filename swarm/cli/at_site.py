@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from swarm.cli.messages import tr
 from swarm.cli.options import settings
+from swarm.cli.stopping import interruptible
 from swarm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,20 +44,15 @@ class Desk:
         """What `main()` returns; KeyboardInterrupt when a signal came first."""
         from swarm.cli import running
 
-        try:
-            return running.run(self.settings.log_level, main)
-        except running.Stopped:
-            raise KeyboardInterrupt from None
+        return running.run_interrupted(self.settings.log_level, main)
 
     def status(self) -> Status | None:
         """What the daemon of this home says; None when none runs."""
-        return self.run(self._status)
-
-    async def _status(self) -> Status | None:
         from swarm.client.remote import NodeGone, NoNode, RemoteNode
 
         try:
-            return await RemoteNode(self.settings.control_socket).status()
+            with interruptible():
+                return RemoteNode(self.settings.control_socket).status()
         except (NoNode, NodeGone):
             return None
 

@@ -47,10 +47,7 @@ def run(options: argparse.Namespace) -> int:
     from swarm.cli import running
     from swarm.cli.demo_run import demonstrate
 
-    try:
-        outcome = running.run("error", partial(demonstrate, options.nodes, size, rate))
-    except running.Stopped:
-        raise KeyboardInterrupt from None
+    outcome = running.run_interrupted("error", partial(demonstrate, options.nodes, size, rate))
     if options.json:
         print_json(outcome.as_json())
     else:

@@ -25,7 +25,7 @@ from swarm.errors import UsageError
 from swarm.transfer.requests import GetRequest, Roots
 
 if TYPE_CHECKING:
-    from swarm.client.session import Session
+    from swarm.client.interface import Session
     from swarm.config.settings import Settings
     from swarm.node.api import Report
     from swarm.transfer.requests import GetResult
@@ -89,16 +89,14 @@ def build_request(options: argparse.Namespace, settings: Settings) -> GetRequest
     )
 
 
-async def _fetch(
+def _fetch(
     request: GetRequest, place: Place, report: Report, session: Session
 ) -> tuple[GetResult, ViewReport]:
     """The verified files, and where they lie now: linked while the node still owns its store."""
-    import trio
-
-    result = await session.api.get(request, report)
-    built = await trio.to_thread.run_sync(place.build, result, abandon_on_cancel=True)
+    result = session.api.get(request, report)
+    built = session.aside(partial(place.build, result))
     if links := roots(built):
-        await session.api.add_roots(Roots(links))
+        session.api.add_roots(Roots(links))
     return result, built
 
 

@@ -11,7 +11,7 @@ from swarm.cli.output import print_rows
 from swarm.config.units import show_size
 
 if TYPE_CHECKING:
-    from swarm.client.session import Session
+    from swarm.client.interface import Session
     from swarm.node.api import ModelRow
 
 
@@ -26,8 +26,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _ask(session: Session) -> list[ModelRow]:
-    return await session.api.models()
+def _ask(session: Session) -> list[ModelRow]:
+    return session.api.models()
 
 
 def _cells(row: ModelRow) -> list[str]:

@@ -7,7 +7,7 @@ import os
 import re
 from typing import Final
 
-from protocol.manifest import REPO_TYPES, RepoType
+from protocol.terms import REPO_TYPES, RepoType
 from swarm.config.settings import Settings, load
 from swarm.errors import UsageError
 from swarm.transfer.requests import RepoName

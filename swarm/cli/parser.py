@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Final, NoReturn
@@ -29,8 +29,14 @@ class Parser(argparse.ArgumentParser):
             description=description,
             epilog=epilog,
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=0),
         )
+
+    def format_help(self) -> str:
+        """As wide as the terminal: argparse looks that up for each option else, by a module that loads every
+        compression there is."""
+        self.formatter_class = argparse.RawDescriptionHelpFormatter
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog}: {message}.", f"`{self.prog} --help` shows what there is.")
@@ -69,15 +75,17 @@ def _subcommand(name: str, module: ModuleType, family: Sequence[str], rest: Sequ
 
 def _command(words: Sequence[str]) -> str:
     """The command that is named; anything that stands before it is an option of `swarm` itself."""
-    parser = Parser("swarm", "Large models on every machine of a LAN, paying the internet once.")
-    parser.add_argument("--version", action="version", version=f"swarm {__version__}")
     own = list(words[:1])
     if own and not own[0].startswith("-"):
         if own[0] not in COMMANDS:
+            from difflib import get_close_matches
+
             near = get_close_matches(own[0], COMMANDS, 1)
             advice = f"Did you mean `swarm {near[0]}`?" if near else "`swarm --help` lists the commands."
             raise UsageError(f"There is no command {own[0]!r}.", advice)
         return own[0]
+    parser = Parser("swarm", "Large models on every machine of a LAN, paying the internet once.")
+    parser.add_argument("--version", action="version", version=f"swarm {__version__}")
     parser.usage = "swarm COMMAND …"
     if own in (["-h"], ["--help"]):
         parser.epilog = "commands:\n" + "\n".join(f"  {name:<8} {_summary(name)}" for name in COMMANDS)

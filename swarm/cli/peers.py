@@ -6,6 +6,8 @@ Without a daemon, a node is started and looks round for a few seconds.
 from __future__ import annotations
 
 import argparse
+import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from swarm.cli.asking import answer
@@ -14,7 +16,7 @@ from swarm.cli.output import print_rows, short_node
 from swarm.config.units import show_size
 
 if TYPE_CHECKING:
-    from swarm.client.session import Session
+    from swarm.client.interface import Session
     from swarm.node.api import PeerRow
 
 LOOK_SECONDS: Final = 3.0
@@ -32,12 +34,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _ask(session: Session) -> list[PeerRow]:
+def _ask(session: Session) -> list[PeerRow]:
     if session.embedded:
-        import trio
-
-        await trio.sleep(LOOK_SECONDS)
-    return await session.api.peers()
+        session.aside(partial(time.sleep, LOOK_SECONDS))
+    return session.api.peers()
 
 
 def _cells(row: PeerRow) -> list[str]:

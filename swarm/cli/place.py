@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protocol.manifest import Blob, File
 from swarm.errors import UsageError
 from swarm.transfer.requests import Root
 
@@ -33,10 +32,14 @@ class Place:
 
     def build(self, result: GetResult) -> ViewReport:
         """Lay the files out. Raises StoreError."""
+        from protocol.blobs import Blob, File
         from swarm.views import hf, locate, plain
         from swarm.views.values import ViewFile
 
-        files = [ViewFile(file.path, _blob(file), Path(file.stored)) for file in result.files]
+        def blob(file: GotFile | ListedFile) -> Blob:
+            return Blob(file.algorithm, bytes.fromhex(file.digest), file.size)
+
+        files = [ViewFile(file.path, blob(file), Path(file.stored)) for file in result.files]
         if self.to is not None:
             return plain.build(self.to, files)
         return hf.build(
@@ -44,7 +47,7 @@ class Place:
             hf.SnapshotId(result.repo_type, result.repo, result.commit),
             files,
             result.ref,
-            [File(file.path, _blob(file)) for file in result.all_files],
+            [File(file.path, blob(file)) for file in result.all_files],
             symlinks=locate.symlinks_wanted(),
         )
 
@@ -54,7 +57,3 @@ def roots(report: ViewReport) -> tuple[Root, ...]:
     return tuple(
         Root(str(path), blob.algorithm, blob.digest.hex(), blob.size) for blob, path in report.symlinks
     )
-
-
-def _blob(file: GotFile | ListedFile) -> Blob:
-    return Blob(file.algorithm, bytes.fromhex(file.digest), file.size)

@@ -16,7 +16,7 @@ from swarm.cli.output import print_json
 from swarm.config.units import show_size
 
 if TYPE_CHECKING:
-    from swarm.client.session import Session
+    from swarm.client.interface import Session
     from swarm.node.api import Removed
     from swarm.transfer.requests import RepoName
 
@@ -35,5 +35,5 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _ask(name: RepoName, session: Session) -> Removed:
-    return await session.api.remove(name)
+def _ask(name: RepoName, session: Session) -> Removed:
+    return session.api.remove(name)

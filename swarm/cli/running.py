@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -11,12 +10,10 @@ from typing import TextIO, TypeVar
 
 import trio
 
+from swarm.cli.stopping import STOPPING
 from swarm.node import wire
 
 T = TypeVar("T")
-
-STOPPING = (signal.SIGINT, signal.SIGTERM)
-"""Both stop a command in order; a second one, while it stops, ends it at once."""
 
 
 class Stopped(Exception):
@@ -35,6 +32,14 @@ def run(log_level: str, main: Callable[[], Awaitable[T]]) -> T:
         return trio.run(_until_stopped, main)
     except BaseExceptionGroup as group:
         raise _first(group) from group
+
+
+def run_interrupted(log_level: str, main: Callable[[], Awaitable[T]]) -> T:
+    """The same for a command that has nothing to say once it is stopped: KeyboardInterrupt."""
+    try:
+        return run(log_level, main)
+    except Stopped:
+        raise KeyboardInterrupt from None
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -14,7 +14,7 @@ from swarm.cli.output import print_json
 from swarm.config.units import show_duration, show_size
 
 if TYPE_CHECKING:
-    from swarm.client.session import Session
+    from swarm.client.interface import Session
     from swarm.node.api import Status
 
 
@@ -31,8 +31,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _ask(session: Session) -> tuple[Status, bool]:
-    return await session.api.status(), session.embedded
+def _ask(session: Session) -> tuple[Status, bool]:
+    return session.api.status(), session.embedded
 
 
 def _show(status: Status, *, embedded: bool) -> None:

@@ -13,7 +13,7 @@ from swarm.cli.output import print_json, print_table, short_node
 from swarm.config.units import show_size
 
 if TYPE_CHECKING:
-    from swarm.client.session import Session
+    from swarm.client.interface import Session
     from swarm.node.api import SourceRow, WhyReport
     from swarm.transfer.requests import RepoName
 
@@ -33,8 +33,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _ask(name: RepoName, session: Session) -> list[WhyReport]:
-    return await session.api.why(name)
+def _ask(name: RepoName, session: Session) -> list[WhyReport]:
+    return session.api.why(name)
 
 
 def _show(report: WhyReport) -> None:

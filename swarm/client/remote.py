@@ -1,19 +1,21 @@
 """A node in another process of this machine, asked over its control socket.
 
-`RemoteNode` is a `NodeApi` like the node itself, so that whoever asks need not know which of the two
-it is. Each call is a connection of its own; cancelling it hangs up, which cancels it over there.
+Each call is a connection of its own and blocks until the node has answered. An interruption (whatever a
+signal handler raises) hangs up, which cancels the call over there.
 """
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
-
-import trio
 
 from swarm.errors import StoreError, SwarmError
 from swarm.node import callers, wire
 from swarm.node.api import ModelRow, PeerRow, Removed, Report, Status, WhyReport
+from swarm.node.callers import Caller
 from swarm.node.socketfile import socket_place
 from swarm.transfer.requests import GetRequest, GetResult, Progress, RepoName, Roots
 
@@ -40,69 +42,74 @@ class RemoteNode:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def probe(self) -> None:
+    def probe(self) -> None:
         """Raise NoNode unless someone listens."""
-        await (await self._dial()).aclose()
+        with self._dialled():
+            return
 
-    async def get(self, request: GetRequest, report: Report) -> GetResult:
-        return _understood(GetResult, await self._call("get", wire.plain(request), report))
+    def get(self, request: GetRequest, report: Report) -> GetResult:
+        return _understood(GetResult, self._call("get", wire.plain(request), report))
 
-    async def status(self) -> Status:
-        return cast(Status, await self._call("status"))
+    def status(self) -> Status:
+        return cast(Status, self._call("status"))
 
-    async def peers(self) -> list[PeerRow]:
-        return cast(list[PeerRow], await self._call("peers"))
+    def peers(self) -> list[PeerRow]:
+        return cast(list[PeerRow], self._call("peers"))
 
-    async def models(self) -> list[ModelRow]:
-        return cast(list[ModelRow], await self._call("models"))
+    def models(self) -> list[ModelRow]:
+        return cast(list[ModelRow], self._call("models"))
 
-    async def why(self, name: RepoName) -> list[WhyReport]:
-        return cast(list[WhyReport], await self._call("why", wire.plain(name)))
+    def why(self, name: RepoName) -> list[WhyReport]:
+        return cast(list[WhyReport], self._call("why", wire.plain(name)))
 
-    async def remove(self, name: RepoName) -> Removed:
-        return cast(Removed, await self._call("remove", wire.plain(name)))
+    def remove(self, name: RepoName) -> Removed:
+        return cast(Removed, self._call("remove", wire.plain(name)))
 
-    async def add_roots(self, roots: Roots) -> None:
-        await self._call("add_roots", wire.plain(roots))
+    def add_roots(self, roots: Roots) -> None:
+        self._call("add_roots", wire.plain(roots))
 
-    async def _dial(self) -> trio.abc.Stream:
-        try:
-            stream = await trio.open_unix_socket(str(socket_place(self._path)))
-            owner = self._path.parent.stat().st_uid
-        except PermissionError:
-            raise StoreError(
-                f"The node in {self._path.parent} belongs to another user.",
-                "Set SWARM_HOME to a folder of your own.",
-            ) from None
-        except OSError as error:
-            raise NoNode(str(error)) from None
-        served_by = callers.caller_of(stream.socket)  # type: ignore[arg-type]  # trio's has `getsockopt`, too
+    @contextmanager
+    def _dialled(self) -> Iterator[socket.socket]:
+        """A connection with the node of this home, and with nobody else."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(SILENCE_SECONDS)
+            try:
+                connection.connect(str(socket_place(self._path)))
+                owner = self._path.parent.stat().st_uid
+            except PermissionError:
+                raise StoreError(
+                    f"The node in {self._path.parent} belongs to another user.",
+                    "Set SWARM_HOME to a folder of your own.",
+                ) from None
+            except BlockingIOError:  # it listens, but takes none of those that wait
+                raise _silent() from None
+            except OSError as error:
+                raise NoNode(str(error)) from None
+            self._check_server(callers.caller_of(connection), owner)
+            yield connection
+
+    def _check_server(self, served_by: Caller | None, owner: int) -> None:
         if served_by is not None and not callers.may_serve(served_by, owner):
-            await stream.aclose()
             raise StoreError(
                 f"What answers in {self._path.parent} is not its owner's node, but user {served_by.uid}'s.",
                 "Tell the owner, who should look at the rights of that folder, or set SWARM_HOME.",
             )
-        return stream
 
-    async def _call(
-        self, name: str, parameters: dict[str, Any] | None = None, report: Report | None = None
-    ) -> Any:
+    def _call(self, name: str, parameters: dict[str, Any] | None = None, report: Report | None = None) -> Any:
         """The result of one call. Raises what the node raised, NoNode or NodeGone."""
-        async with await self._dial() as stream:
+        with self._dialled() as connection:
             try:
-                await stream.send_all(wire.encode({"call": name} | (parameters or {})))
-                return await result_of(stream, report)
+                with _its_silence():
+                    connection.sendall(wire.encode({"call": name} | (parameters or {})))
+                return result_of(connection, report)
             except wire.BadLine as error:
                 raise _other_version(error) from None
-            except trio.BrokenResourceError:
-                raise NodeGone from None
 
 
-async def result_of(stream: trio.abc.Stream, report: Report | None) -> Any:
+def result_of(connection: socket.socket, report: Report | None) -> Any:
     """What the node answers last, passing on what it says before that."""
     lines = wire.Lines(wire.MAX_ANSWER)
-    while data := await _read(stream):
+    while data := _read(connection):
         for line in lines.feed(data):
             match wire.decode(line):
                 case {"event": event} if report is not None:
@@ -114,10 +121,24 @@ async def result_of(stream: trio.abc.Stream, report: Report | None) -> Any:
     raise NodeGone
 
 
-async def _read(stream: trio.abc.Stream) -> bytes:
-    with trio.move_on_after(SILENCE_SECONDS):
-        return bytes(await stream.receive_some(READ_BYTES))
-    raise SwarmError("The node does not answer.", "Stop the daemon and start it again.")
+def _read(connection: socket.socket) -> bytes:
+    with _its_silence():
+        return connection.recv(READ_BYTES)
+
+
+@contextmanager
+def _its_silence() -> Iterator[None]:
+    """A node that is stuck, or that hangs up, while a connection waits for it."""
+    try:
+        yield
+    except TimeoutError:
+        raise _silent() from None
+    except OSError:
+        raise NodeGone from None
+
+
+def _silent() -> SwarmError:
+    return SwarmError("The node does not answer.", "Stop the daemon and start it again.")
 
 
 def _understood(cls: type[T], value: object) -> T:

@@ -7,19 +7,13 @@ owns the store next; the store keeps what was verified, so nothing is fetched tw
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from time import sleep
 from typing import Final, TypeVar
 
-import trio
-from trio import sleep
-
+from swarm.client.interface import Host, NotStarted, Question, Session
 from swarm.client.remote import NodeGone, NoNode, RemoteNode
 from swarm.config.settings import Settings
 from swarm.errors import StoreInUse, SwarmError
-from swarm.node import wire
-from swarm.node.api import NodeApi
 
 T = TypeVar("T")
 
@@ -33,73 +27,33 @@ RETRY_SECONDS: Final = 0.1
 """Between looking for a control socket of a node that is starting."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A node that can be asked; `embedded` when it is ours and ends with the question."""
+def ask(settings: Settings, question: Question[T], host: Host) -> T:
+    """The answer of the node of this home; `question` may be put more than once. Raises SwarmError.
 
-    api: NodeApi
-    embedded: bool
-
-
-Embed = Callable[[Settings], AbstractAsyncContextManager[NodeApi]]
-"""Runs a node on this home in this process; StoreInUse when another process owns the store."""
-
-
-async def ask(
-    settings: Settings, question: Callable[[Session], Awaitable[T]], *, embed: Embed | None = None
-) -> T:
-    """The answer of the node of this home; `question` may be put more than once. Raises SwarmError."""
+    `host` runs a node of our own.
+    """
     remote = RemoteNode(settings.control_socket)
     for _ in range(MAX_TRIES):
         try:
-            await remote.probe()
-            return await question(Session(remote, embedded=False))
+            return question(Session(remote))
         except NodeGone:
             continue
         except NoNode:
             pass
+        from swarm.client import embedded  # most of the program: loaded when no daemon runs
+
         try:
-            return await _embedded(settings, question, embed or run_here)
-        except _NotStarted as failure:
-            await _until_served(remote, failure.error)
+            return embedded.ask(settings, question, host)
+        except NotStarted as failure:
+            _until_served(remote, failure.error)
     raise SwarmError("The node stopped again and again while it worked on this.", "Its log tells why.")
 
 
-class _NotStarted(Exception):
-    """The store cannot be had: most likely another process took it a moment ago."""
-
-    def __init__(self, error: StoreInUse) -> None:
-        self.error = error
-
-
-async def _embedded(settings: Settings, question: Callable[[Session], Awaitable[T]], embed: Embed) -> T:
-    started = False
-    try:
-        async with embed(settings) as api:
-            started = True
-            return await question(Session(api, embedded=True))
-    except (SwarmError, BaseExceptionGroup) as error:
-        cause = wire.find_cause(error)
-        if cause is None:
-            raise
-        if isinstance(cause, StoreInUse) and not started:
-            raise _NotStarted(cause) from None
-        raise cause from None
-
-
-async def _until_served(remote: RemoteNode, error: StoreInUse) -> None:
+def _until_served(remote: RemoteNode, error: StoreInUse) -> None:
     """Wait until whoever owns the store answers; raise `error` when nobody does."""
-    with trio.move_on_after(STARTING_SECONDS):
-        while True:
-            try:
-                return await remote.probe()
-            except NoNode:
-                await sleep(RETRY_SECONDS)
+    for _ in range(round(STARTING_SECONDS / RETRY_SECONDS)):
+        try:
+            return remote.probe()
+        except NoNode:
+            sleep(RETRY_SECONDS)
     raise error
-
-
-def run_here(settings: Settings) -> AbstractAsyncContextManager[NodeApi]:
-    """A node in this process; loaded only when it is needed, as it is most of the program."""
-    from swarm.node.run import run_node
-
-    return run_node(settings, embedded=True)

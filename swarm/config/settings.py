@@ -7,10 +7,8 @@ an immutable `Settings`; nothing else in swarm reads the environment for these.
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -141,7 +139,10 @@ def _home(flag: object, environ: Mapping[str, str]) -> Path:
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        import tomllib  # most homes have no such file
+
+        table = tomllib.loads(text)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
@@ -175,8 +176,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             continue
         if key in KEYS:
             given[key] = _read(key, value, name)
-        elif near := get_close_matches(key, [*KEYS, *OTHER_VARIABLES], 1, NEAR):
-            raise UsageError(f"There is no setting {name}.", f"Did you mean SWARM_{near[0].upper()}?")
+        elif near := _alike(key, [*KEYS, *OTHER_VARIABLES], NEAR):
+            raise UsageError(f"There is no setting {name}.", f"Did you mean SWARM_{near.upper()}?")
     return given
 
 
@@ -188,8 +189,15 @@ def _read(key: str, value: object, where: str) -> object:
 
 
 def _nearest(key: str) -> str:
-    near = get_close_matches(key.lower(), KEYS, 1, 0.5)
-    return f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(KEYS)}."
+    near = _alike(key.lower(), KEYS, 0.5)
+    return f"Did you mean {near!r}?" if near else f"The keys are: {', '.join(KEYS)}."
+
+
+def _alike(word: str, known: Iterable[str], least: float) -> str | None:
+    """The most similar of those known, at least so similar (difflib ratio)."""
+    from difflib import get_close_matches  # only for who made a mistake
+
+    return next(iter(get_close_matches(word, list(known), 1, least)), None)
 
 
 def _is_below(url: str, gateway: HostPort | None) -> bool:

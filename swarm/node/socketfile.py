@@ -1,16 +1,15 @@
 """The file of the control socket: where it lies, and how it is made and taken away.
 
 A socket's path has a short limit in every kernel. Where the home's path is longer, the socket lies in a
-private folder of the temporary directory, and a symlink in the home points there.
+private folder of the temporary directory, and a symlink in the home points there. What takes that much to
+load is loaded there alone, as clients come here, too.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -28,6 +27,8 @@ def bind(path: Path) -> socket.socket:
     clear(path)
     place = path
     if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        import tempfile
+
         place = Path(tempfile.mkdtemp(prefix=SHORT_PREFIX)) / path.name
         path.symlink_to(place)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -47,6 +48,8 @@ def clear(path: Path) -> None:
     with suppress(OSError):
         path.unlink(missing_ok=True)
     if place != path and place.parent.name.startswith(SHORT_PREFIX):
+        import shutil
+
         shutil.rmtree(place.parent, ignore_errors=True)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from protocol.manifest import Algorithm, RepoType
+from protocol.terms import Algorithm, RepoType
 from swarm.sources import Source, SourceKind
 
 Phase = Literal["resolving", "waiting", "fetching", "checking", "done"]

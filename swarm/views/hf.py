@@ -22,7 +22,9 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Final
 
-from protocol.manifest import BadManifest, Blob, File, RepoType, check_path, check_paths
+from protocol.blobs import Blob, File
+from protocol.paths import check_path, check_paths
+from protocol.terms import BadManifest, RepoType
 from swarm.views.faults import view_faults
 from swarm.views.links import CACHE_ORDER, can_symlink, leads_into_store, place, replacing
 from swarm.views.values import How, ViewFile, ViewReport

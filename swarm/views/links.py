@@ -13,14 +13,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from protocol.manifest import Blob
+from protocol.blobs import Blob
 from swarm.errors import StoreError
 from swarm.views.values import How, ViewFile
 
@@ -97,7 +95,7 @@ def leads_into_store(target: Path, stored: Path) -> bool:
 
 def can_symlink(folder: Path) -> bool:
     """Whether this file system has symlinks."""
-    probe = folder / f".lanswarm-{secrets.token_hex(8)}"
+    probe = _temporary(folder)
     try:
         probe.symlink_to("nowhere")
     except OSError as fault:
@@ -111,7 +109,7 @@ def can_symlink(folder: Path) -> bool:
 @contextmanager
 def replacing(target: Path, scratch: Path) -> Iterator[Path]:
     """A name in `scratch`; what is made under it replaces `target` if all goes well, else is removed."""
-    temporary = scratch / f".lanswarm-{secrets.token_hex(8)}"
+    temporary = _temporary(scratch)
     try:
         yield temporary
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -120,12 +118,19 @@ def replacing(target: Path, scratch: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _temporary(folder: Path) -> Path:
+    """A name there that nobody has, and that tells whose it is."""
+    return folder / f".lanswarm-{os.urandom(8).hex()}"
+
+
 def _reflink(stored: Path, temporary: Path) -> None:
     with stored.open("rb") as source, temporary.open("wb") as target:
         fcntl.ioctl(target.fileno(), FICLONE, source.fileno())
 
 
 def _copy(stored: Path, temporary: Path) -> None:
+    import shutil  # loads every compression there is
+
     shutil.copyfile(stored, temporary)
 
 

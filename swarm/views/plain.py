@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from protocol.manifest import check_paths
+from protocol.paths import check_paths
 from swarm.views.faults import view_faults
 from swarm.views.links import FOLDER_ORDER, place
 from swarm.views.values import How, ViewFile, ViewReport

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from protocol.manifest import Blob
+from protocol.blobs import Blob
 
 How = Literal["kept", "hardlink", "reflink", "symlink", "copy"]
 """How content came to be where a view wants it. Only a copy takes room again."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from swarm.cli import main
-from swarm.client import session
+from swarm.client import embedded
 from swarm.config.settings import Settings
 from swarm.node.api import NodeApi
 from tests.node.fakes import FakeNode
@@ -56,7 +56,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         return captured.out, captured.err
 
     command = Command(tmp_path / "home", read)
-    monkeypatch.setattr(session, "run_here", command.embed)
+    monkeypatch.setattr(embedded, "run_here", command.embed)
     return command
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,10 +17,26 @@ import pytest
 import trio
 
 from swarm.node import control
+from swarm.node.api import Report
+from swarm.transfer.requests import GetRequest, GetResult
 from tests.cli.command import environment
-from tests.node.fakes import FakeNode, never
+from tests.node.fakes import PROGRESS, RESULT, FakeNode, never
 
 HEAVY = {"trio", "httpx", "rich", "zeroconf", "cryptography", "asyncio"}
+
+UNUSED = HEAVY | {"logging", "msgpack", "ssl"}
+"""What a daemon does for a command that asks it."""
+
+LOADED = """
+import sys
+from swarm.cli import main
+try:
+    main(sys.argv[2:])
+except SystemExit:
+    pass
+print(sorted({*sys.argv[1].split()} & {*sys.modules}))
+"""
+"""Runs a command, and prints last which of these modules (separated by blanks) it has loaded."""
 
 PROCESS_SECONDS = 30
 """A process of ours is done long before; if not, the test fails and does not hang."""
@@ -89,17 +106,8 @@ async def test_messages_in_chinese(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", ["--version", "--help", "get --help", "gett", "get a/b/c"])
 def test_nothing_heavy_is_loaded_before_a_command_runs(line: str, tmp_path: Path) -> None:
-    script = (
-        "import sys\n"
-        "from swarm.cli import main\n"
-        "try:\n"
-        "    main(sys.argv[1:])\n"
-        "except SystemExit:\n"
-        "    pass\n"
-        f"print(sorted({HEAVY!r} & set(sys.modules)))\n"
-    )
     done = subprocess.run(
-        [sys.executable, "-c", script, *line.split()],
+        [sys.executable, "-c", LOADED, " ".join(HEAVY), *line.split()],
         capture_output=True,
         text=True,
         check=True,
@@ -107,6 +115,28 @@ def test_nothing_heavy_is_loaded_before_a_command_runs(line: str, tmp_path: Path
         timeout=PROCESS_SECONDS,
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("line", ["get ns/name", "get ns/name --json --quiet", "status", "models --json"])
+async def test_who_asks_a_daemon_loads_no_node(line: str, tmp_path: Path) -> None:
+    stored = tmp_path / "stored"
+    stored.write_bytes(b"12345")
+    result = replace(RESULT, files=(replace(RESULT.files[0], stored=str(stored)),))
+
+    async def gets(request: GetRequest, report: Report) -> GetResult:
+        report(PROGRESS)
+        return result
+
+    async with daemon(tmp_path, FakeNode(gets)):
+        with trio.fail_after(PROCESS_SECONDS):
+            done = await trio.run_process(
+                [sys.executable, "-c", LOADED, " ".join(UNUSED), *line.split()],
+                capture_stdout=True,
+                env=os.environ | environment(tmp_path),
+            )
+    *said, loaded = done.stdout.decode().splitlines()
+    assert said
+    assert loaded == "[]"
 
 
 def without_privileges() -> list[str]:

@@ -1,6 +1,7 @@
 """A node in another process: over a real socket, with a server that behaves or does not."""
 
 import os
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,13 +11,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import trio
-import trio.testing
 
 from swarm.client import remote
 from swarm.client.remote import NodeGone, NoNode, RemoteNode
 from swarm.errors import NotFound, StoreError, SwarmError
 from swarm.node import control, socketfile, wire
-from swarm.transfer.requests import GetRequest, Progress, RepoName
+from swarm.node.api import Report
+from swarm.transfer.requests import GetRequest, GetResult, Progress, RepoName
 from tests.node.fakes import MODEL, PROGRESS, RESULT, ROOTS, STATUS, WHY, FakeNode, never
 from tests.node.test_callers import PYTHON
 
@@ -31,18 +32,22 @@ async def served(node: FakeNode, path: Path) -> AsyncIterator[RemoteNode]:
         nursery.cancel_scope.cancel()
 
 
+def ask_everything(there: RemoteNode, seen: list[Progress]) -> None:
+    there.probe()
+    assert there.get(REQUEST, seen.append) == RESULT
+    assert there.status() == STATUS
+    assert there.peers() == STATUS["peers"]
+    assert there.models() == [MODEL]
+    assert there.why(RepoName("hf", "model", "ns/name")) == [WHY]
+    assert there.remove(RepoName("hf", "model", "ns/name")) == {"snapshots": 1, "bytes": 7}
+    there.add_roots(ROOTS)
+
+
 async def test_every_question(tmp_path: Path) -> None:
     node = FakeNode()
     seen: list[Progress] = []
     async with served(node, tmp_path / "control.sock") as there:
-        await there.probe()
-        assert await there.get(REQUEST, seen.append) == RESULT
-        assert await there.status() == STATUS
-        assert await there.peers() == STATUS["peers"]
-        assert await there.models() == [MODEL]
-        assert await there.why(RepoName("hf", "model", "ns/name")) == [WHY]
-        assert await there.remove(RepoName("hf", "model", "ns/name")) == {"snapshots": 1, "bytes": 7}
-        await there.add_roots(ROOTS)
+        await trio.to_thread.run_sync(ask_everything, there, seen)
     assert node.roots == ROOTS
     assert seen == [PROGRESS]
     assert node.requests == [REQUEST]
@@ -51,35 +56,43 @@ async def test_every_question(tmp_path: Path) -> None:
 async def test_errors_arrive_as_they_were_raised(tmp_path: Path) -> None:
     async with served(FakeNode(), tmp_path / "control.sock") as there:
         with pytest.raises(NotFound) as caught:
-            await there.why(RepoName("hf", "model", "ns/other"))
+            await trio.to_thread.run_sync(there.why, RepoName("hf", "model", "ns/other"))
     assert caught.value.advice == "Fetch it."
 
 
-async def test_cancelling_a_call_cancels_it_over_there(tmp_path: Path) -> None:
-    node = FakeNode(never)
+class Interrupted(BaseException):
+    """What a signal handler may raise in the middle of a call."""
+
+
+async def test_interrupting_a_call_cancels_it_over_there(tmp_path: Path) -> None:
+    async def reports_for_ever(request: GetRequest, report: Report) -> GetResult:
+        report(PROGRESS)
+        return await never()
+
+    def interrupt(progress: Progress) -> None:
+        raise Interrupted
+
+    node = FakeNode(reports_for_ever)
     async with served(node, tmp_path / "control.sock") as there:
-        with trio.CancelScope() as scope:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(there.get, REQUEST, print)
-                await node.called.wait()
-                scope.cancel()
+        with pytest.raises(Interrupted):
+            await trio.to_thread.run_sync(there.get, REQUEST, interrupt)
         await node.cancelled.wait()
 
 
-async def test_no_socket_is_no_node(tmp_path: Path) -> None:
+def test_no_socket_is_no_node(tmp_path: Path) -> None:
     with pytest.raises(NoNode):
-        await RemoteNode(tmp_path / "control.sock").probe()
+        RemoteNode(tmp_path / "control.sock").probe()
 
 
-async def test_what_a_killed_node_left_behind_is_no_node(tmp_path: Path) -> None:
+def test_what_a_killed_node_left_behind_is_no_node(tmp_path: Path) -> None:
     socketfile.bind(tmp_path / "control.sock").close()
     with pytest.raises(NoNode):
-        await RemoteNode(tmp_path / "control.sock").status()
+        RemoteNode(tmp_path / "control.sock").status()
 
 
 async def test_a_node_in_a_home_with_a_long_path(tmp_path: Path) -> None:
     async with served(FakeNode(), tmp_path / ("x" * 120) / "control.sock") as there:
-        assert await there.status() == STATUS
+        assert await trio.to_thread.run_sync(there.status) == STATUS
 
 
 SERVE = """
@@ -107,7 +120,7 @@ async def test_a_token_is_not_told_to_another_users_socket() -> None:
             )
             assert await line(thief.stdout) == b"listens\n"
             with pytest.raises(StoreError, match="but user 54321's"):
-                await RemoteNode(path).get(REQUEST, lambda progress: None)
+                await trio.to_thread.run_sync(RemoteNode(path).get, REQUEST, print)
             assert await line(thief.stdout) == b"b''\n"
 
 
@@ -128,7 +141,7 @@ async def asked(path: Path, behave: Behaviour) -> object:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, behave, [listener])
         try:
-            return await RemoteNode(path).status()
+            return await trio.to_thread.run_sync(RemoteNode(path).status)
         finally:
             nursery.cancel_scope.cancel()
 
@@ -155,8 +168,16 @@ async def test_a_node_of_another_version(tmp_path: Path) -> None:
         await asked(tmp_path / "control.sock", talks_nonsense)
 
 
-async def test_a_node_that_is_stuck(autojump_clock: trio.testing.MockClock) -> None:
-    _, silent = trio.testing.memory_stream_pair()
-    with pytest.raises(SwarmError, match="does not answer"):
-        await remote.result_of(silent, None)
-    assert trio.current_time() == pytest.approx(remote.SILENCE_SECONDS)
+def test_a_node_that_is_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "SILENCE_SECONDS", 0.01)
+    with socketfile.bind(tmp_path / "control.sock"), pytest.raises(SwarmError, match="does not answer"):
+        RemoteNode(tmp_path / "control.sock").status()
+
+
+def test_a_node_that_takes_no_more_calls(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    with socketfile.bind(path) as listening, socket.socket(socket.AF_UNIX) as first:
+        listening.listen(0)
+        first.connect(str(path))
+        with pytest.raises(SwarmError, match="does not answer"):
+            RemoteNode(path).status()

@@ -76,7 +76,7 @@ class Victim:
         return len(os.listdir(f"/proc/{self.daemon.process.pid}/fd"))
 
     async def peers(self) -> list[PeerRow]:
-        return await RemoteNode(self.machine.home / "control.sock").peers()
+        return await trio.to_thread.run_sync(RemoteNode(self.machine.home / "control.sock").peers)
 
     async def serves(self) -> None:
         """AssertionError unless an honest peer that comes now gets in, and a chunk of the model."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,10 @@ async def told(
 
 async def get(victim: Victim, repo: str) -> GetResult | NoSource:
     node = RemoteNode(victim.machine.home / "control.sock")
+    ask = partial(node.get, GetRequest("hf", repo, offline=True), lambda _: None)
     with trio.fail_after(SECONDS):
         try:
-            return await node.get(GetRequest("hf", repo, offline=True), lambda _: None)
+            return await trio.to_thread.run_sync(ask, abandon_on_cancel=True)
         except NoSource as error:
             return error
 

@@ -104,7 +104,7 @@ async def test_who_shows_no_membership_of_now(victim: Victim, shown: Shown, caus
     async with peer.linked(victim.address, "control") as link:
         await gone(link)
         assert link.heard == []
-    status = await RemoteNode(victim.machine.home / "control.sock").status()
+    status = await trio.to_thread.run_sync(RemoteNode(victim.machine.home / "control.sock").status)
     assert status["site"] is not None
     told = {row["node"]: row["cause"] for row in status["site"]["troubles"]}
     assert told.get(to_text(peer.id), "") == cause

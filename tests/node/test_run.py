@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
 
 from swarm.cli.demo_hub import DemoHub
 from swarm.client.remote import RemoteNode
@@ -43,7 +44,7 @@ async def test_the_control_socket_answers_and_goes(tmp_path: Path) -> None:
     config = settings(tmp_path / "home")
     async with run_node(config, embedded=True) as node:
         remote = RemoteNode(config.control_socket)
-        assert (await remote.status())["node"] == (await node.status())["node"]
+        assert (await trio.to_thread.run_sync(remote.status))["node"] == (await node.status())["node"]
         assert config.home.stat().st_mode & 0o777 == 0o700
     assert not config.control_socket.exists()
 

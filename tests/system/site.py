@@ -25,8 +25,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import trio
-
 from swarm.client.remote import NodeGone, NoNode, RemoteNode
 from swarm.node.api import PeerRow
 from tests.lan.harness import Host, Lan
@@ -119,7 +117,7 @@ class Member:
     def peers(self) -> list[PeerRow]:
         """The peers its daemon sees, asked without the start of a process; none when nobody answers."""
         try:
-            return trio.run(RemoteNode(Path(self.env["SWARM_HOME"]) / "control.sock").peers)
+            return RemoteNode(Path(self.env["SWARM_HOME"]) / "control.sock").peers()
         except (NoNode, NodeGone):
             return []
 
