@@ -39,6 +39,10 @@ several chunks' time on any link worth relaying over."""
 ELSEWHERE_IDLE_SECONDS: Final = 0.25
 """The same where nothing else is to be asked of the peer: who was to relay it may be slow."""
 
+ELSEWHERE_IDLE_CHUNKS: Final = 4.0
+"""The same in units of the time that a chunk takes from the peer, if that is more: it is about what the chunk
+needs on its way to the other, who had asked for some before."""
+
 DOUBTFUL_FAILURES: Final = 2
 """Orders that fail one after another until what a peer has is no more counted on: one may be a link that was
 lost, or a machine that was too busy for seconds."""
@@ -186,12 +190,17 @@ class Peers:
         peer.elsewhere_lately |= bits
         self._offer(peer)
 
-    def spared(self, peer: Peer, now: float) -> None:
-        """Nothing is on order from the peer: ask it again soon for what others were to relay."""
+    def spared(self, peer: Peer, longest: int, now: float) -> None:
+        """Nothing is on order from the peer: ask it again soon for what others were to relay.
+
+        longest: bytes of the longest chunk.
+        """
         if peer.elsewhere | peer.elsewhere_lately:
+            chunk_seconds = peer.pace.seconds(longest) or 0.0
+            patience = max(ELSEWHERE_IDLE_SECONDS, ELSEWHERE_IDLE_CHUNKS * chunk_seconds)
             peer.elsewhere |= peer.elsewhere_lately
             peer.elsewhere_lately = 0
-            peer.elsewhere_until = min(peer.elsewhere_until, now + ELSEWHERE_IDLE_SECONDS)
+            peer.elsewhere_until = min(peer.elsewhere_until, now + patience)
 
     def _ask_again(self, peer: Peer, bits: int) -> None:
         """These may be asked of a peer again: others relay them by now, or who was to may be gone."""

@@ -41,6 +41,10 @@ fetched."""
 LEFT_SECONDS: Final = 0.3
 """Seconds a measured node may need for the rest of its part of what a seed has: a request takes no less."""
 
+LEFT_CHUNKS: Final = 4.0
+"""The same in units of the time that a chunk takes from that seed, if that is more: where each of many nodes
+gets a chunk in a third of a second, what one has on order takes longer: who helped would fetch it twice."""
+
 HORIZON_ROUNDS: Final = 12
 """Rounds of the dealing by which a node may be ahead before it helps: three times what it has on order at
 once, so that there is something to help with; more of them, and hashing falls behind."""
@@ -241,7 +245,9 @@ class SliceFirst:
             relay.idle()
             return False
         peer = view.peers.get(node)
-        left = LEFT_SECONDS if view.origin is None else OWN_SLICE_GRACE
+        left = OWN_SLICE_GRACE
+        if view.origin is None:
+            left = max(LEFT_SECONDS, LEFT_CHUNKS * (holder.pace.seconds(view.longest) or 0.0))
         return peer is None or peer.rests(now) or relay.late(pending, left, now)
 
     def _share(self, place: int, count: int) -> int:

@@ -301,7 +301,7 @@ class Scheduler:
             if chosen:
                 commands += self._dispatch.place(peer.node, chosen, now)
             elif not self._orders.owed(peer.node):
-                self._peers.spared(peer, now)
+                self._peers.spared(peer, self._longest, now)
         lacking = minus(missing & self._peers.expected, self._vouched)
         return [*commands, *self._desk.ask(self._peers, lacking, now)]
 

@@ -2,7 +2,8 @@
 
 No link limits it, so that what is measured is the processors' work: reading, encrypting, checking, writing.
 `curl` from nginx does none but the first and the last. CPU seconds are of both sides together, the
-command that asks included. Then one daemon serves several: does it use more than one core?
+command that asks included. Then one daemon serves several. Of one model they relay most to each other; where
+each wants a model of its own, all comes from that one: does it use more than one core?
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from tests.bench.bench import MIB, Bench, Option, installed, parse
 from tests.bench.clock import Job, race
-from tests.bench.nodes import Hub, Node, preload, start
+from tests.bench.nodes import REPO, Hub, Node, preload, start
 from tests.bench.payload import model
 from tests.bench.table import Column, Figures, Target
 from tests.bench.torrent import TorrentNode, last_of, make_torrent, started
@@ -22,7 +23,7 @@ from tests.lan.harness import Lan
 
 OPTIONS = (
     Option("mib", 2048, 512, "size of the model, MiB"),
-    Option("receivers", 4, 4, "nodes that one daemon serves at a time, in the last row"),
+    Option("receivers", 4, 4, "nodes that one daemon serves at a time, in the last two rows"),
 )
 CURL, TORRENT, OURS = "curl from nginx", "libtorrent", "lanswarm"
 COLUMNS = (
@@ -51,19 +52,33 @@ class OneToOne:
         self.size = mib * MIB
 
     def lanswarm(self, folder: Path, receivers: int = 1) -> Figures:
+        return self._ours(folder, [REPO] * receivers, self.size)
+
+    def own_models(self, folder: Path, receivers: int) -> Figures:
+        """Each node wants a model of its own, all together as large as the one."""
+        share = self.size // receivers
+        repos = [f"{REPO}-{number}" for number in range(receivers)]
+        for repo in repos:
+            if not (self.root / repo).exists():
+                model(self.root, share // MIB, repo)
+        return self._ours(folder, repos, share)
+
+    def _ours(self, folder: Path, repos: Sequence[str], size: int) -> Figures:
+        """One node has all of these repositories, and for each there is one that wants it."""
         with self._lan(folder) as lan:
             hub = Hub(lan.wan, self.root)
             nodes = [
                 Node(lan[0], hub.url, f"node-{number}", FIRST_PORT + number, [f"{LOOPBACK}:{FIRST_PORT}"])
-                for number in range(receivers + 1)
+                for number in range(len(repos) + 1)
             ]
             start(nodes)
-            preload(nodes[0], None)
+            for repo in set(repos):
+                preload(nodes[0], None, repo)
             used = [node.cpu for node in nodes]
-            done = race([node.get() for node in nodes[1:]])
+            done = race([node.get(repo) for node, repo in zip(nodes[1:], repos, strict=True)])
             spent = [node.cpu - before for node, before in zip(nodes, used, strict=True)]
             pids = [node.process.pid for node in nodes]
-            return self._figures(done.last, done.cpu + sum(spent), pids, spent[0], receivers)
+            return self._figures(size * len(repos), done.last, done.cpu + sum(spent), pids, spent[0])
 
     def curl(self, folder: Path) -> Figures:
         with self._lan(folder) as lan:
@@ -72,7 +87,7 @@ class OneToOne:
             used = cpu_seconds(nginx.process.pid)
             done = race([Job(lan[0], (installed("curl"), "-sSfo", str(folder / "received"), url))])
             spent = cpu_seconds(nginx.process.pid) - used
-            return self._figures(done.last, done.cpu + spent, [nginx.process.pid], spent)
+            return self._figures(self.size, done.last, done.cpu + spent, [nginx.process.pid], spent)
 
     def libtorrent(self, folder: Path) -> Figures:
         torrent = make_torrent(self.content, folder / "torrent")
@@ -85,15 +100,13 @@ class OneToOne:
             used = [cpu_seconds(pid) for pid in pids]
             last = last_of(nodes[1:], torrent, nodes)
             spent = [cpu_seconds(pid) - before for pid, before in zip(pids, used, strict=True)]
-            return self._figures(last, sum(spent), pids, spent[0])
+            return self._figures(self.size, last, sum(spent), pids, spent[0])
 
     def _lan(self, folder: Path) -> Lan:
         return Lan(folder=folder / "lan", hosts=1, mbit=None)
 
-    def _figures(
-        self, last: float, cpu: float, pids: Sequence[int], sender: float, receivers: int = 1
-    ) -> Figures:
-        gigabytes = self.size * receivers / 1e9
+    def _figures(self, size: int, last: float, cpu: float, pids: Sequence[int], sender: float) -> Figures:
+        gigabytes = size / 1e9
         return {
             "rate": gigabytes / last,
             "cpu": cpu / gigabytes,
@@ -105,13 +118,15 @@ class OneToOne:
 def main() -> None:
     options = parse(__doc__, OPTIONS)
     many = f"{OURS}, one to {options.receivers}"
-    targets = (*TARGETS, Target(many, "cores of the sender", "at least", 1.0))
+    own = f"{many}, a model each"
+    targets = (*TARGETS, Target(own, "cores of the sender", "at least", 1.0))
     with Bench(options, COLUMNS, targets) as bench:
         host = OneToOne(bench.folder / "repositories", options.mib)
         bench.add(OURS, host.lanswarm)
         bench.add(CURL, host.curl)
         bench.add(TORRENT, host.libtorrent)
         bench.add(many, lambda folder: host.lanswarm(folder, options.receivers))
+        bench.add(own, lambda folder: host.own_models(folder, options.receivers))
         bench.run()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.bench import MIB
+from tests.bench.nodes import REPO
 
 SMALL: Final = (4 * 1024, 16 * 1024)
 """Least and most bytes of a small file."""
@@ -15,12 +16,12 @@ PER_FOLDER: Final = 1000
 """Small files a folder, as datasets are laid out."""
 
 
-def model(root: Path, mib: int) -> Path:
+def model(root: Path, mib: int, repo: str = REPO) -> Path:
     """A repository folder below `root` with one large file and a small one; returns the large one."""
-    folder = root / "bench" / "model"
+    folder = root / repo
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
-    source = random.Random(mib)
+    source = random.Random(f"{repo} {mib}")
     with (folder / "model.bin").open("wb") as file:
         for _ in range(mib):
             file.write(source.randbytes(MIB))

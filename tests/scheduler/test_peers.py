@@ -9,6 +9,7 @@ from protocol.ids import NodeId
 from swarm.scheduler.peers import (
     DISTRUST_SECONDS,
     DOUBTFUL_FAILURES,
+    ELSEWHERE_IDLE_CHUNKS,
     ELSEWHERE_IDLE_SECONDS,
     ELSEWHERE_SECONDS,
     LEVELS,
@@ -173,11 +174,22 @@ def test_a_peer_with_nothing_on_order_is_asked_again_soon() -> None:
     peer = peers.add(NODES[0])
     peers.gained(peer, 0b111)
     peers.elsewhere(peer, 0b001, now=0.0)
-    peers.spared(peer, now=1.0)
-    peers.spared(peer, now=1.2)
+    peers.spared(peer, 1000, now=1.0)
+    peers.spared(peer, 1000, now=1.2)
     assert peers.next_wake() == 1.0 + ELSEWHERE_IDLE_SECONDS
     peers.wake(1.0 + ELSEWHERE_IDLE_SECONDS)
     assert peer.offers == 0b111
+
+
+def test_a_slow_peer_with_nothing_on_order_is_given_the_time_of_some_chunks() -> None:
+    peers = Peers()
+    peer = peers.add(NODES[0])
+    peers.gained(peer, 0b111)
+    peer.pace.started(0.0)
+    peer.pace.arrived(1000, 0.25)
+    peers.elsewhere(peer, 0b001, now=1.0)
+    peers.spared(peer, 1000, now=1.0)
+    assert peers.next_wake() == 1.0 + 0.25 * ELSEWHERE_IDLE_CHUNKS
 
 
 def test_only_what_is_offered_by_who_wants_more_is_relayed() -> None:

@@ -70,6 +70,21 @@ def test_who_is_ahead_helps_a_slower_relay_with_what_comes_next_from_its_far_end
     assert [chunk for chunk in ordered if chunk % 2][:3] == [29, 31, 27]
 
 
+def test_who_gets_chunks_nearly_as_slowly_is_not_helped_at_the_end() -> None:
+    bench = Bench(10 * CHUNK)
+    slower = NodeId(bytes([0xFF]) * 32)
+    bench.tell(PeerJoined(slower, True, False))
+    bench.seed(A)
+    asked: list[int] = []
+    came = ((0.3, 0), (0.5, 1), (0.6, 2), (0.9, 4), (1.0, 3), (1.1, 5), (1.2, 6), (1.5, 8))
+    for bench.now, chunk in came:
+        asked += bench.fetches().get(A, [])
+        bench.tell(PeerHas(slower, 1 << chunk) if chunk % 2 else Stored(chunk, A))
+    bench.until(2.0)
+    assert asked == [0, 2, 4, 6, 8]
+    assert not {7, 9} & set(bench.fetches()[A])
+
+
 def race(bench: Bench, seed: NodeId, slower: NodeId, steps: int) -> list[int]:
     """What is ordered of the seed while every fourth chunk of this node's comes one of the slower one's."""
     ordered: list[int] = []
