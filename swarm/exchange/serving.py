@@ -3,29 +3,33 @@
 One task takes requests from the queue and has a worker read what lies on disk, one frame ahead; another
 has the link encrypt and send one frame after another. What the peer calls off before it is read is neither
 read nor sent. A peer that asks for absurdly much at once is cut.
+
+A frame costs both sides about as much time as half a megabyte does, whatever is in it. Small chunks always
+share frames; others do on a link that is so fast that none of them waits for it (`reading` makes the frames).
 """
 
 from __future__ import annotations
 
-import logging
+import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from mmap import mmap
 from typing import Final
 
 import trio
 
-from protocol.chunks import LARGEST_CHUNK, Bytes
+from protocol.chunks import LARGEST_CHUNK
 from protocol.ids import ChunkDigest, SnapshotKey
-from protocol.limits import KIB, MAX_DATA_PAYLOAD, MAX_PIECES
-from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
-from swarm.errors import SwarmError
+from protocol.limits import KIB, MAX_DATA_PAYLOAD, MAX_PIECES, MIB
+from protocol.messages import Cancel, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
 from swarm.exchange.given import Given
-from swarm.exchange.interfaces import Limiter, Reader, Served
+from swarm.exchange.interfaces import Limiter, Served
 from swarm.exchange.offered import Offered
 from swarm.exchange.outbox import Making, ready
+from swarm.exchange.reading import Reading
 from swarm.exchange.spans import covers, sendable_spans
+from swarm.scheduler.windows import Pace
 
 MAX_QUEUED: Final = 16_384
 """Chunks and manifests one peer may have asked for and not got: 30 requests of the largest size, 4 GiB of
@@ -34,13 +38,22 @@ the smallest whole chunks; about 3 MB of memory."""
 MEMORIES: Final = 2
 """What chunks are read into, in turn: one is being encrypted and sent while the next is being read."""
 
-ALONE_FROM: Final = 256 * KIB
-"""A chunk of this length or more travels in frames of its own, so that it can be relayed at once."""
+SMALL_BELOW: Final = 256 * KIB
+"""Chunks shorter than this share frames on any link. None of a larger file is, but for its last."""
+
+SHARED_SECONDS: Final = 0.05
+"""Others share a frame if the link takes it in this time: so long the first of them waits to be relayed.
+Among nine nodes with 200 Mbit/s, each of whose links has an eighth of that, each chunk goes alone; with
+1 Gbit/s two or three go together, and one to one as many as a frame holds."""
+
+PAUSE_SECONDS: Final = 1.0
+"""After a frame that took longer, or was not followed by another, the speed of the link is measured anew."""
+
+USUAL_PAYLOAD: Final = 1 * MIB
+"""Payload of a frame, but for a link that takes more in SHARED_SECONDS: each has buffers for four frames."""
 
 PACED_PAYLOAD: Final = 64 * KIB
 """Payload of a frame when uploads are limited: small enough that many peers take turns within seconds."""
-
-log = logging.getLogger(__name__)
 
 
 class TooGreedy(Exception):
@@ -76,12 +89,13 @@ class Serving:
         self._aside = aside
         self._upload = upload
         self._count = count
-        self._payload = PACED_PAYLOAD if upload else MAX_DATA_PAYLOAD
         self._queue: deque[_Item | NeedManifest] = deque()
         self._asked = trio.lowlevel.ParkingLot()
         self._given = given
         self._clock = clock
         self._sending = False
+        self._pace = Pace()
+        self._taking, self._taking_since = 0, -math.inf
         self._memories = deque(mmap(-1, LARGEST_CHUNK) for _ in range(MEMORIES))
 
     @property
@@ -139,22 +153,33 @@ class Serving:
                     await self._read_chunks(topic, served, readings)
 
     def _take(self, length: Callable[[int], int]) -> list[_Item]:
-        """The next items of the queue to read at once: a large chunk, or small ones that fit one frame."""
+        """The next items of the queue, which share a frame, or one that does not fit a frame."""
         items: list[_Item] = []
-        size, alone = 0, min(ALONE_FROM, self._payload)
+        size, room = 0, self._payload()
         while self._queue and len(items) < MAX_PIECES:
             item = self._queue[0]
             if isinstance(item, NeedManifest) or (items and item.topic != items[0].topic):
                 break
             bytes_more = length(item.chunk)
-            if items and (bytes_more >= alone or size + bytes_more > self._payload):
+            if bytes_more >= SMALL_BELOW:
+                room = min(room, self._taken_soon())
+            if items and size + bytes_more > room:
                 break
             items.append(item)
             self._queue.popleft()
             size += bytes_more
-            if bytes_more >= alone:
-                break
         return items
+
+    def _payload(self) -> int:
+        """Most bytes of a frame now."""
+        if self._upload is not None:
+            return PACED_PAYLOAD
+        return min(max(USUAL_PAYLOAD, self._taken_soon()), MAX_DATA_PAYLOAD)
+
+    def _taken_soon(self) -> int:
+        """Bytes that the link takes in SHARED_SECONDS; none while that is not known."""
+        paused = self._clock() >= self._taking_since + PAUSE_SECONDS
+        return 0 if paused or self._pace.rate is None else int(self._pace.rate * SHARED_SECONDS)
 
     async def _read_chunks(
         self,
@@ -173,7 +198,7 @@ class Serving:
             for item in items
         ]
         self._memories.rotate()
-        reading = Reading(topic, asked, self._payload, self._memories[0])
+        reading = Reading(topic, asked, self._payload(), self._memories[0])
         if not all(reader.at_hand for _, reader in asked if reader):
             await self._aside(reading.read)
         await readings.send((served, reading))
@@ -193,6 +218,7 @@ class Serving:
             self._sending = True
             while reading.more:
                 await self._put(reading.next_frame)
+                self._measure(reading.made)
                 self._count(reading.made)
                 if self._upload is not None:
                     await self._upload.take(reading.made)
@@ -200,12 +226,23 @@ class Serving:
             self._given.sent(self, reading.topic, reading.chunks, self._clock())
             self._refuse(reading.topic, reading.absent)
 
+    def _measure(self, taking: int) -> None:
+        """The link has taken the frame before, and begins with one of so many bytes."""
+        now = self._clock()
+        if now < self._taking_since + PAUSE_SECONDS:
+            self._pace.arrived(self._taking, now)
+        else:
+            self._pace = Pace()
+            self._pace.started(now)
+        self._taking, self._taking_since = taking, now
+
     async def _send_manifest(self, topic: SnapshotKey, served: Served | None) -> None:
         manifest = memoryview(served.manifest if served else b"")
         if not manifest:
             self._post(ManifestPart(topic, 0, 0, b""))
-        for offset in range(0, len(manifest), self._payload):
-            part = ManifestPart(topic, offset, len(manifest), manifest[offset : offset + self._payload])
+        payload = self._payload()
+        for offset in range(0, len(manifest), payload):
+            part = ManifestPart(topic, offset, len(manifest), manifest[offset : offset + payload])
             await self._put(ready(part))
             if self._upload is not None:
                 await self._upload.take(len(part.payload))
@@ -213,84 +250,3 @@ class Serving:
     def _refuse(self, topic: SnapshotKey, chunks: Iterable[int]) -> None:
         for ranges in sendable_spans(chunks):
             self._post(Refuse(topic, ranges))
-
-
-class Reading:
-    """Chunks on their way from the store into data frames; `read` and `next_frame` are for a worker to call.
-
-    `chunks`: those asked for. `absent`: those that were not there. `more`: whether there is another frame.
-    `made`: payload bytes of the last one. `memory`: what chunks may be read into, with room for all of them.
-    """
-
-    def __init__(
-        self, topic: SnapshotKey, asked: Sequence[tuple[int, Reader | None]], payload: int, memory: mmap
-    ) -> None:
-        self._memory = memoryview(memory)
-        self.absent: list[int] = []
-        self.made = 0
-        self.topic = topic
-        self.chunks = [chunk for chunk, _ in asked]
-        self._asked = asked
-        self._payload = payload
-        self._frames: deque[Data] | None = None
-
-    @property
-    def more(self) -> bool:
-        return self._frames is None or bool(self._frames)
-
-    def next_frame(self) -> Data | None:
-        """The next frame; everything is read for the first, if it was not `read` before."""
-        self.read()
-        frame = self._frames.popleft() if self._frames else None
-        self.made = len(frame.payload) if frame else 0
-        return frame
-
-    def read(self) -> None:
-        """Read everything, once."""
-        if self._frames is None:
-            self._frames = deque(data_frames(self.topic, self._found(), self._payload))
-
-    def _found(self) -> list[tuple[int, Bytes]]:
-        there: list[tuple[int, Bytes]] = []
-        memory = self._memory
-        for chunk, reader in self._asked:
-            data = None
-            try:
-                data = reader(memory) if reader else None
-            except (SwarmError, OSError) as error:
-                log.warning("cannot read chunk %d for a peer: %s", chunk, error)
-            if data:
-                there.append((chunk, data))
-                memory = memory[len(data) :]
-            else:
-                self.absent.append(chunk)
-        return there
-
-
-def data_frames(topic: SnapshotKey, chunks: list[tuple[int, Bytes]], payload: int) -> Iterator[Data]:
-    """Data frames of at most `payload` bytes, and MAX_PIECES pieces, for these chunks in their order.
-
-    Small chunks share frames; one of ALONE_FROM bytes or more goes alone, in parts if need be.
-    """
-    small: list[tuple[int, memoryview]] = []
-    size = 0
-    for chunk, data in chunks:
-        view = memoryview(data).cast("B")
-        alone = len(view) >= min(ALONE_FROM, payload)
-        if small and (alone or size + len(view) > payload or len(small) == MAX_PIECES):
-            yield _shared_frame(topic, small)
-            small, size = [], 0
-        if alone:
-            for offset in range(0, len(view), payload):
-                part = view[offset : offset + payload]
-                yield Data(topic, ((chunk, offset, len(part)),), part)
-        else:
-            small.append((chunk, view))
-            size += len(view)
-    if small:
-        yield _shared_frame(topic, small)
-
-
-def _shared_frame(topic: SnapshotKey, chunks: list[tuple[int, memoryview]]) -> Data:
-    pieces = tuple((chunk, 0, len(view)) for chunk, view in chunks)
-    return Data(topic, pieces, chunks[0][1] if len(chunks) == 1 else b"".join(view for _, view in chunks))

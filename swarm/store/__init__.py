@@ -2,7 +2,7 @@
 
 from swarm.store.content import WholeBlob
 from swarm.store.store import Store, open_store
-from swarm.store.values import ChunkReader, Held, Incident, Mismatch, Stored, Summary, Vouched
+from swarm.store.values import ChunkReader, Held, Incident, Mismatch, Stored, Summary, Unverified, Vouched
 
 __all__ = [
     "ChunkReader",
@@ -12,6 +12,7 @@ __all__ = [
     "Store",
     "Stored",
     "Summary",
+    "Unverified",
     "Vouched",
     "WholeBlob",
     "open_store",

@@ -15,7 +15,7 @@ from typing import Final
 
 from blake3 import blake3
 
-from protocol.chunks import Bytes, Chunk, WrongBytes
+from protocol.chunks import Bytes, WrongBytes
 from protocol.ids import ID_LENGTH, ChunkDigest, NodeId
 from protocol.manifest import Blob
 from swarm.errors import StoreError
@@ -26,11 +26,11 @@ from swarm.store.direct import Direct
 from swarm.store.faults import disk_faults
 from swarm.store.files import write_new
 from swarm.store.layout import DIGEST_ALGORITHMS, StoreLayout
-from swarm.store.partial import Gone, Partial
+from swarm.store.partial import Gone, Partial, Put
 from swarm.store.partials import Partials
 from swarm.store.room import Room
 from swarm.store.schema import Database
-from swarm.store.values import Held, Mismatch, Vouched
+from swarm.store.values import Held, Mismatch, Unverified
 
 BEGINNING: Final = 16
 """Blobs that may begin, or be hashed because the index does not know them, at one time."""
@@ -144,19 +144,27 @@ class Content:
 
     # --- changes ------------------------------------------------------------------------------------
 
-    def put(self, blob: Blob, index: int, chunk: Chunk, source: Source, voucher: NodeId | None) -> None:
+    def put(self, blob: Blob, chunks: Sequence[Put], source: Source) -> None:
         partial = self._open(blob)
-        if partial and not partial.holds(index):
-            self._room.take(len(chunk), partial.missing)
+        if partial and (new := [put for put in chunks if not partial.holds(put.at)]):
+            self._room.take(sum(len(put.chunk) for put in new), partial.missing)
             with disk_faults(self._layout.root, partial.missing):
-                partial.put(index, chunk, source, voucher)
+                partial.put(new, source)
 
-    def put_verified(
-        self, blob: Blob, index: int, verify: Callable[[], Vouched], source: Source
-    ) -> ChunkDigest:
-        chunk, voucher = verify()
-        self.put(blob, index, chunk, source, voucher)
-        return chunk.digest
+    def put_verified(self, items: Sequence[Unverified], source: Source) -> list[ChunkDigest | WrongBytes]:
+        found: list[ChunkDigest | WrongBytes] = []
+        puts: dict[Blob, list[Put]] = {}
+        for blob, index, verify in items:
+            try:
+                chunk, voucher = verify()
+            except WrongBytes as wrong:
+                found.append(wrong)
+                break
+            found.append(chunk.digest)
+            puts.setdefault(blob, []).append(Put(index, chunk, voucher))
+        for blob, chunks in puts.items():
+            self.put(blob, chunks, source)
+        return found
 
     def put_whole(self, items: Sequence[tuple[WholeBlob, Source]]) -> None:
         fresh: dict[Blob, Verified] = {}

@@ -16,8 +16,9 @@ from __future__ import annotations
 import mmap
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from time import perf_counter
 from typing import Final
 
@@ -67,19 +68,22 @@ class Direct:
                 direct = os.open(path, flags | os.O_CLOEXEC | os.O_DIRECT)
         return Opened(fd, direct=direct)
 
-    def write(self, file: Opened, data: Bytes, offset: int) -> None:
-        """All of `data` at `offset`. Raises OSError."""
-        length = memoryview(data).nbytes
+    def write(self, file: Opened, parts: Sequence[Bytes], offset: int) -> None:
+        """All of these, one behind the other, from `offset` on. Raises OSError."""
+        ends = list(accumulate(memoryview(part).nbytes for part in parts))
+        length = ends[-1]
         if file.direct < 0 or self._slow or offset % BLOCK or length % BLOCK or length > LARGEST_CHUNK:
-            write_at(file.fd, data, offset)
+            for part, start in zip(parts, [0, *ends], strict=False):
+                write_at(file.fd, part, offset + start)
             write_back(file.fd, offset, length)
             return
         with self.buffer() as buffer:
-            buffer[:length] = data
-            start = self._clock()
+            for part, first, end in zip(parts, [0, *ends], ends, strict=False):
+                buffer[first:end] = part
+            began = self._clock()
             with memoryview(buffer) as view:
                 write_at(file.direct, view[:length], offset)
-            self._took(length, self._clock() - start)
+            self._took(length, self._clock() - began)
 
     def read(self, file: Opened, memory: memoryview, offset: int) -> int:
         """Fill `memory` from `offset` on, as far as the file goes; how many bytes. Raises OSError.

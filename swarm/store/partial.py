@@ -1,8 +1,8 @@
 """One blob that is still arriving: a sparse data file, and a journal of what was stored in it.
 
-A put is one positioned write of the chunk and one of its journal record, no fsync. After kill -9 the page
-cache still has both; after a power cut the journal may name chunks whose bytes never reached the disk.
-Either way `load` hashes every chunk the journal names and keeps what verifies.
+A put is one positioned write of each run of chunks and one of each journal record, no fsync. After
+kill -9 the page cache still has both; after a power cut the journal may name chunks whose bytes never
+reached the disk. Either way `load` hashes every chunk the journal names and keeps what verifies.
 
 A chunk that is held is never written again until it was discarded. So what was hashed is what lies in the
 file, and a copy that arrives late can do no harm. Blocking; runs in worker threads. One lock guards the
@@ -16,13 +16,13 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Final, NamedTuple
 
 from blake3 import blake3
 
-from protocol.chunks import Bytes, Chunk
+from protocol.chunks import LARGEST_CHUNK, Bytes, Chunk
 from protocol.ids import ID_LENGTH, ChunkDigest, NodeId
 from protocol.manifest import Blob
 from swarm.sources.interface import Source
@@ -40,6 +40,14 @@ the next one, and one that came out of order, so that little is left to do when 
 
 PARTIAL_MODE: Final = 0o644
 """Content still arriving is written by its owner only; the umask takes away more."""
+
+
+class Put(NamedTuple):
+    """A chunk to store, `at` its number in the blob, and who vouched for it."""
+
+    at: int
+    chunk: Chunk
+    voucher: NodeId | None
 
 
 class Gone(Exception):
@@ -135,26 +143,25 @@ class Partial:
                 self._adopt(found)
             self._loaded = True
 
-    def put(self, index: int, chunk: Chunk, source: Source, voucher: NodeId | None) -> None:
-        """Store a chunk. Does nothing when it is held or the blob has been committed or removed."""
-        offset, length = self._span(index)
-        if len(chunk) != length:
-            raise ValueError(f"chunk {index} of {self.blob} has {length} bytes, not {len(chunk)}")
+    def put(self, chunks: Sequence[Put], source: Source) -> None:
+        """Store chunks, but for those that are held; nothing when the blob has been committed or removed."""
+        for index, chunk, _ in chunks:
+            if len(chunk) != self._span(index)[1]:
+                raise ValueError(
+                    f"chunk {index} of {self.blob} has {self._span(index)[1]} bytes, not {len(chunk)}"
+                )
         with self._lock:
-            if self.gone or index in self._entries:
+            if self.gone:
                 return
-            if not self._end:
+            new = [put for put in chunks if put.at not in self._entries]
+            if new and not self._end:
                 self._create()
-            with self._content() as file:
-                self._direct.write(file, chunk.data, offset)
-            if file.direct >= 0:
-                self._recent.add(self.blob, index, chunk)
-            entry = journal.Entry(chunk.digest, self._number(source), self._number(voucher))
-            self._append(journal.stored(index, entry))
-            self._keep(index, entry)
+            for run in _runs(new):
+                self._write(run, source)
         with self._hash_lock:
-            if not self.gone:
-                self._hash_ahead(HASHED_PER_PUT, index, chunk)
+            for index, chunk, _ in new:
+                if not self.gone:
+                    self._hash_ahead(HASHED_PER_PUT, index, chunk)
 
     def discard(self, indexes: Iterable[int]) -> None:
         """Forget chunks that were found wrong; they can be put again."""
@@ -217,6 +224,17 @@ class Partial:
         """Under the name of one that is gone may lie another's file by now."""
         if self.gone or not self._data.exists():
             raise Gone(self.blob)
+
+    def _write(self, run: Sequence[Put], source: Source) -> None:
+        """Store chunks that follow one another."""
+        with self._content() as file:
+            self._direct.write(file, [put.chunk.data for put in run], self._span(run[0].at)[0])
+        for index, chunk, voucher in run:
+            if file.direct >= 0:
+                self._recent.add(self.blob, index, chunk)
+            entry = journal.Entry(chunk.digest, self._number(source), self._number(voucher))
+            self._append(journal.stored(index, entry))
+            self._keep(index, entry)
 
     def _create(self) -> None:
         self.close()
@@ -315,3 +333,15 @@ class Partial:
 
     def _open_journal(self) -> Opened:
         return Opened(os.open(self._journal, os.O_RDWR | os.O_CLOEXEC))
+
+
+def _runs(puts: Sequence[Put]) -> Iterator[Sequence[Put]]:
+    """The chunks in pieces that follow one another, each of LARGEST_CHUNK at most: for one write."""
+    first, length = 0, 0
+    for at, put in enumerate(puts):
+        if at > first and (put.at != puts[at - 1].at + 1 or length + len(put.chunk) > LARGEST_CHUNK):
+            yield puts[first:at]
+            first, length = at, 0
+        length += len(put.chunk)
+    if puts:
+        yield puts[first:]

@@ -21,7 +21,7 @@ from typing import TypeVar, TypeVarTuple
 
 import trio
 
-from protocol.chunks import Bytes, Chunk
+from protocol.chunks import Bytes, Chunk, WrongBytes
 from protocol.ids import ChunkDigest, NodeId, SnapshotKey
 from protocol.manifest import Blob, Snapshot
 from protocol.standing import Audience
@@ -33,8 +33,9 @@ from swarm.store.faults import disk_faults, free_bytes
 from swarm.store.layout import StoreLayout
 from swarm.store.ledger import Ledger
 from swarm.store.ownership import Ownership, boot_id
+from swarm.store.partial import Put
 from swarm.store.schema import Database
-from swarm.store.values import ChunkReader, Held, Incident, Stored, Summary, Vouched
+from swarm.store.values import ChunkReader, Held, Incident, Stored, Summary, Unverified
 from swarm.workers import Workers
 
 T = TypeVar("T")
@@ -108,16 +109,16 @@ class Store:
 
         Does nothing when the chunk is held already: one found wrong has to be discarded first.
         """
-        await self._call(self._content.put, blob, index, chunk, source, voucher)
+        await self._call(self._content.put, blob, [Put(index, chunk, voucher)], source)
 
     async def put_verified(
-        self, blob: Blob, index: int, verify: Callable[[], Vouched], source: Source
-    ) -> ChunkDigest:
-        """`put` what `verify` returns, in one trip to a worker, which runs that too; its digest.
+        self, items: Sequence[Unverified], source: Source
+    ) -> list[ChunkDigest | WrongBytes]:
+        """`put` what these return, in one trip to a worker, which calls them too; their digests.
 
-        Raises what `verify` raises, with nothing stored.
+        Up to the first that raises WrongBytes, which is then the last of the list.
         """
-        return await self._call(self._content.put_verified, blob, index, verify, source)
+        return await self._call(self._content.put_verified, items, source)
 
     async def put_whole(self, items: Sequence[tuple[WholeBlob, Source]]) -> None:
         """Store and commit blobs of one chunk or none, in one transaction."""

@@ -41,6 +41,14 @@ class Vouched(NamedTuple):
     voucher: NodeId | None
 
 
+class Unverified(NamedTuple):
+    """Bytes that are to be chunk `at` of a blob; `verify` makes one of them, or raises WrongBytes."""
+
+    blob: Blob
+    at: int
+    verify: Callable[[], Vouched]
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """What the store has of one blob.

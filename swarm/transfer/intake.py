@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import trio
 
@@ -25,7 +25,7 @@ from protocol.manifest import Blob, Layout
 from swarm.errors import WrongContent
 from swarm.scheduler.events import UPSTREAM
 from swarm.sources import Arrived, Source
-from swarm.store import Store, Vouched, WholeBlob
+from swarm.store import Store, Unverified, Vouched, WholeBlob
 from swarm.transfer.claims import ClaimBook
 from swarm.workers import Workers
 
@@ -67,6 +67,13 @@ class Asked(Protocol):
     def settle(self, chunk: int) -> None:
         """The chunk came and is owed no more."""
         ...
+
+
+class _Part(NamedTuple):
+    """A chunk of a blob that has several, and what checks the bytes that came."""
+
+    chunk: int
+    verify: Verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +125,18 @@ class Intake:
         that is not taken. Returns before `stored` is called for blobs of one chunk, which are gathered first.
         """
         wholes: list[tuple[int, Blob, Bytes]] = []
+        parts: list[_Part] = []
         for chunk, data in arrived:
             if not order.wants(chunk):
                 continue
-            blob, _ = self._layout.locate(chunk)
+            blob, index = self._layout.locate(chunk)
             if blob.chunk_count == 1:
                 wholes.append((chunk, blob, data))
-                continue
-            try:
-                await self._take_part(order, source, chunk, data)
-            except WrongBytes as wrong:
-                raise WrongChunk(chunk, str(wrong)) from wrong
-            order.settle(chunk)
+            else:
+                parts.append(_Part(chunk, self._check(order, chunk, data, blob.span(index)[1])))
+        if parts:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            await self._take_parts(order, source, parts)
         if wholes:
             await self._take_wholes(order, source, wholes)
 
@@ -142,53 +149,67 @@ class Intake:
             await self._send.send((whole, Taken(chunk, order.giver, source, whole.blob.size, None)))
             order.settle(chunk)
 
-    async def _take_part(self, order: Asked, source: Source, chunk: int, data: Bytes) -> None:
-        blob, index = self._layout.locate(chunk)
-        length = memoryview(data).nbytes
-        if length != blob.span(index)[1]:
-            raise WrongBytes(f"{length} bytes instead of {blob.span(index)[1]}")
-        verify = self._check(order, chunk, data)
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if chunk in self._keeping or self._held(chunk) or self._quarantined(chunk):
-            await self._take_another(order, source, chunk, verify)
-        elif order.wants(chunk):
-            await self._keep(order, source, chunk, verify)
+    async def _take_parts(self, order: Asked, source: Source, parts: list[_Part]) -> None:
+        first: list[_Part] = []
+        again: list[_Part] = []
+        for part in parts:
+            (again if self._came_before(part.chunk) else first).append(part)
+        if first:
+            await self._keep(order, source, first)
+        for part in again:
+            await self._take_another(order, source, part)
 
-    def _check(self, order: Asked, chunk: int, data: Bytes) -> Verify:
+    def _came_before(self, chunk: int) -> bool:
+        return chunk in self._keeping or self._held(chunk) or self._quarantined(chunk)
+
+    def _check(self, order: Asked, chunk: int, data: Bytes, length: int) -> Verify:
         """What makes a chunk of the bytes, for a worker to run.
 
         A peer that sends what was ordered is right, even if more is known by now: the request itself may
-        have gone out after the news. WrongBytes when there is nothing to check against.
+        have gone out after the news.
         """
+        if memoryview(data).nbytes != length:
+            return partial(_wrong, f"{memoryview(data).nbytes} bytes instead of {length}")
         if order.giver == UPSTREAM:
             return partial(_named, data)
         digests = (order.digest(chunk), self._book.digest(chunk))
         right = {digest: self._book.voucher(chunk, digest) for digest in digests if digest is not None}
         if not right:
-            raise WrongBytes("a chunk that nobody vouches for")
+            return partial(_wrong, "a chunk that nobody vouches for")
         return partial(_first_right, data, right)
 
-    async def _take_another(self, order: Asked, source: Source, chunk: int, verify: Verify) -> None:
+    async def _take_another(self, order: Asked, source: Source, part: _Part) -> None:
         """A chunk that came before must be right as well, and takes the place of one that was not."""
-        verified = await self._workers.run(verify)
-        while chunk in self._keeping:
+        try:
+            verified = await self._workers.run(part.verify)
+        except WrongBytes as wrong:
+            raise WrongChunk(part.chunk, str(wrong)) from wrong
+        while part.chunk in self._keeping:
             await self._kept.park()
-        if not self._held(chunk) and order.wants(chunk):
-            await self._keep(order, source, chunk, lambda: verified)
+        if self._held(part.chunk) or not order.wants(part.chunk):
+            order.settle(part.chunk)
+        else:
+            await self._keep(order, source, [_Part(part.chunk, lambda: verified)])
 
-    async def _keep(self, order: Asked, source: Source, chunk: int, verify: Verify) -> None:
-        """Store it. What is on disk counts, whatever becomes of the order."""
-        blob, index = self._layout.locate(chunk)
-        self._keeping.add(chunk)
+    async def _keep(self, order: Asked, source: Source, parts: list[_Part]) -> None:
+        """Store these, up to the first that is wrong. What is on disk counts, whatever the order becomes."""
+        chunks = [part.chunk for part in parts]
+        self._keeping.update(chunks)
         try:
             with trio.CancelScope(shield=True):
-                if self._release(chunk):
+                for chunk in filter(self._release, chunks):
+                    blob, index = self._layout.locate(chunk)
                     await self._store.discard(blob, [index])
-                digest = await self._store.put_verified(blob, index, verify, source)
+                items = [Unverified(*self._layout.locate(part.chunk), part.verify) for part in parts]
+                found = await self._store.put_verified(items, source)
         finally:
-            self._keeping.discard(chunk)
+            self._keeping.difference_update(chunks)
             self._kept.unpark_all()
-        self._stored(Taken(chunk, order.giver, source, self._layout.length(chunk), digest))
+        for chunk, digest in zip(chunks, found, strict=False):
+            if isinstance(digest, WrongBytes):
+                raise WrongChunk(chunk, str(digest)) from digest
+            self._stored(Taken(chunk, order.giver, source, self._layout.length(chunk), digest))
+            order.settle(chunk)
 
     async def write_small(self) -> None:
         """Store what `take` gathers, many at a time, until cancelled."""
@@ -223,6 +244,10 @@ def _right_wholes(arrived: list[tuple[int, Blob, Bytes]]) -> list[tuple[int, Who
         except WrongBytes as wrong:
             return [*made, (chunk, wrong)]
     return made
+
+
+def _wrong(reason: str) -> Vouched:
+    raise WrongBytes(reason)
 
 
 def _named(data: Bytes) -> Vouched:

@@ -7,19 +7,18 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
-from hypothesis import given
-from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from protocol.bits import everything
 from protocol.ids import ChunkDigest, SnapshotKey
-from protocol.limits import MAX_DATA_PAYLOAD, MAX_PIECES
+from protocol.limits import KIB, MAX_DATA_PAYLOAD, MIB
+from protocol.manifest import Blob, File, Snapshot
 from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
 from protocol.standing import Standing
 from swarm.exchange.given import Given
 from swarm.exchange.offered import Offered
 from swarm.exchange.outbox import Making
-from swarm.exchange.serving import ALONE_FROM, MAX_QUEUED, Serving, TooGreedy, data_frames
+from swarm.exchange.serving import MAX_QUEUED, USUAL_PAYLOAD, Serving, TooGreedy
 from tests.exchange.nodes import Content, Offer, Shelf
 
 TOPIC = SnapshotKey(bytes(32))
@@ -76,40 +75,23 @@ class Desk:
         return found
 
 
+class Zeros(Content):
+    """A file of nothing but zeros, which need not be in memory."""
+
+    def __init__(self, size: int) -> None:
+        file = File("zeros", Blob("sha256", bytes(32), size))
+        self.snapshot = Snapshot("hf", "model", "org/model", "0" * 40, (file,))
+
+    def chunk(self, number: int) -> bytes:
+        return bytes(self.layout.length(number))
+
+
 def numbers(frames: list[Data | ManifestPart]) -> list[int]:
     return [chunk for frame in frames if isinstance(frame, Data) for chunk, _, _ in frame.pieces]
 
 
 def request(content: Content, *chunks: int) -> Request:
     return Request(content.key, tuple((chunk, None) for chunk in chunks))
-
-
-@given(st.lists(st.integers(1, 600_000), max_size=12), st.sampled_from([1000, 65_536, MAX_DATA_PAYLOAD]))
-def test_frames_hold_all_bytes_in_order_and_keep_their_limits(sizes: list[int], payload: int) -> None:
-    chunks = [(number, bytes([number]) * size) for number, size in enumerate(sizes)]
-    frames = list(data_frames(TOPIC, [(number, data) for number, data in chunks], payload))
-    parts = [(chunk, offset, length) for frame in frames for chunk, offset, length in frame.pieces]
-    joined: dict[int, int] = {}
-    for chunk, offset, length in parts:
-        assert offset == joined.get(chunk, 0)
-        joined[chunk] = offset + length
-    assert list(joined.items()) == list(enumerate(sizes))
-    assert b"".join(frame.payload for frame in frames) == b"".join(data for _, data in chunks)
-    for frame in frames:
-        assert len(frame.payload) <= payload
-        assert len(frame.pieces) == 1 or all(length < ALONE_FROM for _, _, length in frame.pieces)
-
-
-def test_no_frame_has_too_many_pieces() -> None:
-    frames = list(data_frames(TOPIC, [(number, b"x") for number in range(MAX_PIECES + 1)], MAX_DATA_PAYLOAD))
-    assert [len(frame.pieces) for frame in frames] == [MAX_PIECES, 1]
-
-
-def test_one_chunk_is_not_copied() -> None:
-    data = bytes(ALONE_FROM)
-    [frame] = data_frames(TOPIC, [(0, data)], MAX_DATA_PAYLOAD)
-    assert isinstance(frame.payload, memoryview)
-    assert frame.payload.obj is data
 
 
 async def test_chunks_come_in_the_order_asked_for(autojump_clock: MockClock) -> None:
@@ -121,6 +103,47 @@ async def test_chunks_come_in_the_order_asked_for(autojump_clock: MockClock) -> 
         assert desk.counted == 3 * (1 << 18) + 60
         desk.serving.ask(request(content, 5))
         assert numbers(await desk.rest()) == [5]
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds", "most"),
+    [
+        (64 * MIB, 0.026, 256 * KIB),
+        (64 * MIB, 0.012, 1 * MIB),
+        (64 * MIB, 0.001, MAX_DATA_PAYLOAD),
+        (1024 * MIB, 0.06, USUAL_PAYLOAD),
+        (1024 * MIB, 0.02, MAX_DATA_PAYLOAD),
+    ],
+)
+async def test_chunks_share_frames_as_far_as_the_link_is_fast(
+    autojump_clock: MockClock, size: int, seconds: float, most: int
+) -> None:
+    """A link that takes `seconds` for 256 KiB, or 1 MiB of the larger file."""
+    content = Zeros(size)
+    offer = Offer(content, everything(content.layout.total))
+    async with Desk(offer).open() as desk:
+        desk.serving.ask(request(content, *range(256)))
+        frames: list[Data | ManifestPart] = []
+        while len(numbers(frames)) < 256:
+            frames.append(await desk.frames.receive())
+            await trio.sleep(seconds * len(frames[-1].payload) / content.layout.length(0))
+        assert numbers(frames) == list(range(256))
+        assert len(frames[0].payload) == content.layout.length(0)
+        assert max(len(frame.payload) for frame in frames) == most
+
+
+async def test_after_a_pause_a_link_counts_as_slow_until_it_was_measured(autojump_clock: MockClock) -> None:
+    content = Zeros(64 * MIB)
+    async with Desk(Offer(content, everything(content.layout.total))).open() as desk:
+        for first in (0, 128):
+            await trio.sleep(2)
+            desk.serving.ask(request(content, *range(first, first + 128)))
+            lengths: list[int] = []
+            while sum(lengths) < 32 * MIB:
+                lengths.append(len((await desk.frames.receive()).payload))
+                await trio.sleep(0.001)
+            assert lengths[0] == lengths[1] == 256 * KIB
+            assert max(lengths) == MAX_DATA_PAYLOAD
 
 
 async def test_only_one_frame_is_read_ahead(autojump_clock: MockClock) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from protocol.chunks import Bytes
+from protocol.chunks import Bytes, WrongBytes
 from protocol.ids import ChunkDigest, SnapshotKey
 from protocol.manifest import Blob, Layout
 from protocol.messages import Claims, Ranges
@@ -15,7 +15,7 @@ from protocol.standing import Standing
 from swarm.errors import StoreError
 from swarm.exchange.interfaces import Catalog, Reader, Served
 from swarm.sources import Source
-from swarm.store import ChunkReader, Store, Vouched
+from swarm.store import ChunkReader, Store, Unverified
 from tests.node.lan import flipped
 
 
@@ -117,14 +117,12 @@ def fills_up(store: Store, *, after: int) -> Iterator[None]:
     """The disk takes so many chunks and then no more."""
     put, left = store.put_verified, after
 
-    async def put_if_room(
-        blob: Blob, index: int, verify: Callable[[], Vouched], source: Source
-    ) -> ChunkDigest:
+    async def put_if_room(items: Sequence[Unverified], source: Source) -> list[ChunkDigest | WrongBytes]:
         nonlocal left
-        left -= 1
+        left -= len(items)
         if left < 0:
             raise StoreError("The disk is full.")
-        return await put(blob, index, verify, source)
+        return await put(items, source)
 
     with patch.object(store, "put_verified", put_if_room):
         yield

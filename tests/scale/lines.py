@@ -15,10 +15,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from protocol.limits import MAX_DATA_PAYLOAD, MIB
+from protocol.limits import MIB
+from swarm.exchange.serving import USUAL_PAYLOAD
 from tests.scale.clock import Clock
 
-PIECE: Final = MAX_DATA_PAYLOAD
+PIECE: Final = USUAL_PAYLOAD
 """Bytes that one flow sends before it is the next one's turn."""
 
 IN_FLIGHT: Final = 2 * MIB

@@ -51,11 +51,19 @@ def opened(tmp_path: Path) -> Iterator[tuple[Direct, Opened]]:
 def test_what_was_written_is_read(opened: tuple[Direct, Opened], offset: int, length: int) -> None:
     direct, file = opened
     data = os.urandom(length)
-    direct.write(file, data, offset)
+    direct.write(file, [data], offset)
     assert os.pread(file.fd, length, offset) == data
     memory = memoryview(mmap.mmap(-1, MIB))
     assert direct.read(file, memory[:length], offset) == length
     assert memory[:length] == data
+
+
+@pytest.mark.parametrize("length", [BLOCK, 100])
+def test_parts_are_written_one_behind_the_other(opened: tuple[Direct, Opened], length: int) -> None:
+    direct, file = opened
+    parts = [os.urandom(length) for _ in range(3)]
+    direct.write(file, parts, MIB)
+    assert os.pread(file.fd, 3 * length, MIB) == b"".join(parts)
 
 
 @given(st.integers(0, 3 * BLOCK), st.integers(0, 2 * BLOCK), st.integers(0, 100))
@@ -83,9 +91,9 @@ def test_a_disk_is_judged_by_its_first_writes(tmp_path: Path, factor: float, usa
         usable = True  # nothing is ever written that way
     for _ in range(TRIAL_BYTES // MIB):
         assert direct.usable
-        direct.write(file, bytes(MIB), 0)
+        direct.write(file, [bytes(MIB)], 0)
     assert direct.usable == usable
-    direct.write(file, b"x" * MIB, 0)
+    direct.write(file, [b"x" * MIB], 0)
     assert os.pread(file.fd, MIB, 0) == b"x" * MIB
     file.close()
 

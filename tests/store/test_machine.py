@@ -22,6 +22,7 @@ from swarm.store.catalog import Catalog
 from swarm.store.content import Content
 from swarm.store.layout import StoreLayout
 from swarm.store.ledger import Ledger
+from swarm.store.partial import Put
 from swarm.store.schema import Database
 from swarm.store.values import Mismatch
 from tests.store.samples import HUB, PEER, VOUCHER, Sample, named, sample, snapshot_of
@@ -95,19 +96,23 @@ class StoreMachine(RuleBasedStateMachine):
         self.content.close()
         self.database.close()
 
-    @rule(content=large, index=indexes, right=st.booleans())
-    def put(self, content: Sample, index: int, right: bool) -> None:
-        chunk = content.chunk(index) if right else Chunk.named(bytes(content.blob.span(index)[1]))
-        self.content.put(content.blob, index, chunk, PEER if right else HUB, VOUCHER)
+    @rule(content=large, numbers=st.lists(indexes, min_size=1, unique=True), right=st.booleans())
+    def put(self, content: Sample, numbers: list[int], right: bool) -> None:
+        chunks = {
+            index: content.chunk(index) if right else Chunk.named(bytes(content.blob.span(index)[1]))
+            for index in numbers
+        }
+        puts = [Put(index, chunk, VOUCHER) for index, chunk in chunks.items()]
+        self.content.put(content.blob, puts, PEER if right else HUB)
         if content.blob not in self.complete:
-            self.arriving[content.blob].setdefault(index, chunk)
+            self.arriving[content.blob] = chunks | self.arriving[content.blob]
 
     @rule(content=samples)
     def fetch(self, content: Sample) -> None:
         """All of it comes, and it is checked."""
         for index in content.indexes:
             self.discard(content, index)
-            self.put(content, index, right=True)
+            self.put(content, [index], right=True)
         if content.blob.chunk_count > 1:
             self.commit(content)
         else:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from protocol.chunks import Chunk
-from swarm.store.descriptors import Descriptors
+from protocol.chunks import Bytes, Chunk
+from swarm.store.descriptors import Descriptors, Opened
 from swarm.store.direct import Direct
 from swarm.store.layout import StoreLayout
-from swarm.store.partial import Partial
+from swarm.store.partial import Partial, Put
 from swarm.store.recent import Recent
 from tests.store.samples import BIG, HUB, PEER, VOUCHER
 
@@ -50,16 +51,16 @@ def test_a_write_cut_short_by_a_full_disk_leaves_what_was_there(
     layout: StoreLayout, monkeypatch: pytest.MonkeyPatch, left: int
 ) -> None:
     partial = opened(layout)
-    partial.put(0, BIG.chunk(0), PEER, VOUCHER)
+    partial.put([Put(0, BIG.chunk(0), VOUCHER)], PEER)
     disk = FullDisk(left)
     monkeypatch.setattr(os, "pwrite", disk)
     with pytest.raises(OSError, match="No space left"):
-        partial.put(1, BIG.chunk(1), HUB, None)
+        partial.put([Put(1, BIG.chunk(1), None)], HUB)
     assert partial.held().bits == 0b1
     assert opened(layout).held().bits == 0b1
     disk.left = 1 << 30
     for index in BIG.indexes:
-        partial.put(index, BIG.chunk(index), HUB, None)
+        partial.put([Put(index, BIG.chunk(index), None)], HUB)
     again = opened(layout)
     assert again.held().bits == 0b1111
     assert again.sources() == {0: PEER, 1: HUB, 2: HUB, 3: HUB}
@@ -73,9 +74,9 @@ def test_a_blob_whose_journal_could_not_even_be_begun(
     disk = FullDisk(left)
     monkeypatch.setattr(os, "pwrite", disk)
     with pytest.raises(OSError, match="No space left"):
-        partial.put(0, BIG.chunk(0), PEER, None)
+        partial.put([Put(0, BIG.chunk(0), None)], PEER)
     disk.left = 1 << 30
-    partial.put(0, BIG.chunk(0), PEER, None)
+    partial.put([Put(0, BIG.chunk(0), None)], PEER)
     assert opened(layout).held().bits == 0b1
 
 
@@ -83,14 +84,14 @@ def test_a_chunk_replaced_while_it_is_read_is_not_given_out(
     layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     partial = opened(layout)
-    partial.put(0, Chunk.named(bytes(BIG.blob.span(0)[1])), PEER, None)
+    partial.put([Put(0, Chunk.named(bytes(BIG.blob.span(0)[1])), None)], PEER)
     preadv = os.preadv
 
     def replaced_meanwhile(fd: int, buffers: list[memoryview], offset: int) -> int:
         count = preadv(fd, buffers, offset)
         monkeypatch.setattr(os, "preadv", preadv)
         partial.discard([0])
-        partial.put(0, BIG.chunk(0), HUB, None)
+        partial.put([Put(0, BIG.chunk(0), None)], HUB)
         return count
 
     monkeypatch.setattr(os, "preadv", replaced_meanwhile)
@@ -105,14 +106,14 @@ def test_what_arrives_in_order_is_not_read_back_to_be_hashed(
     partial = opened(layout)
     monkeypatch.setattr(os, "pread", None)
     for index in BIG.indexes:
-        partial.put(index, BIG.chunk(index), PEER, None)
+        partial.put([Put(index, BIG.chunk(index), None)], PEER)
     partial.seal()
 
 
 def test_what_lies_after_the_sound_part_of_a_journal_is_cut_off(layout: StoreLayout) -> None:
     partial = opened(layout)
     for index in BIG.indexes:
-        partial.put(index, BIG.chunk(index), PEER, None)
+        partial.put([Put(index, BIG.chunk(index), None)], PEER)
     journal = layout.journal(BIG.blob)
     whole = journal.read_bytes()
     record = 45 + 4
@@ -121,23 +122,45 @@ def test_what_lies_after_the_sound_part_of_a_journal_is_cut_off(layout: StoreLay
     journal.write_bytes(torn)
     second = opened(layout)
     assert second.held().bits == 0b1
-    second.put(1, BIG.chunk(1), HUB, None)
+    second.put([Put(1, BIG.chunk(1), None)], HUB)
     assert opened(layout).sources() == {0: PEER, 1: HUB}
 
 
 def test_a_journal_without_its_data_counts_for_nothing(layout: StoreLayout) -> None:
-    opened(layout).put(0, BIG.chunk(0), PEER, None)
+    opened(layout).put([Put(0, BIG.chunk(0), None)], PEER)
     layout.data(BIG.blob).unlink()
     partial = opened(layout)
     assert partial.held().bits == 0
-    partial.put(1, BIG.chunk(1), HUB, None)
+    partial.put([Put(1, BIG.chunk(1), None)], HUB)
     assert opened(layout).held().bits == 0b10
+
+
+def test_chunks_that_follow_one_another_are_written_at_once(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial = opened(layout)
+    partial.put([Put(1, BIG.chunk(1), None)], HUB)
+    written: list[tuple[int, int]] = []
+    write = Direct.write
+
+    def noted(direct: Direct, file: Opened, parts: Sequence[Bytes], offset: int) -> None:
+        written.append((offset // BIG.blob.chunk_length, len(parts)))
+        write(direct, file, parts, offset)
+
+    monkeypatch.setattr(Direct, "write", noted)
+    partial.put([Put(index, BIG.chunk(index), VOUCHER) for index in BIG.indexes], PEER)
+    assert written == [(0, 1), (2, 2)]
+    again = opened(layout)
+    assert again.sources() == {0: PEER, 1: HUB, 2: PEER, 3: PEER}
+    assert [again.read(index, memoryview(bytearray(1 << 18))) for index in BIG.indexes] == list(
+        map(BIG.part, BIG.indexes)
+    )
 
 
 def test_discards_are_remembered(layout: StoreLayout) -> None:
     partial = opened(layout)
     for index in BIG.indexes:
-        partial.put(index, BIG.chunk(index), PEER, None)
+        partial.put([Put(index, BIG.chunk(index), None)], PEER)
     partial.discard([3, 1, 1])
     assert partial.missing == BIG.blob.span(1)[1] + BIG.blob.span(3)[1]
     assert opened(layout).held().bits == 0b101

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from unittest.mock import patch
 
@@ -18,8 +18,8 @@ from protocol.manifest import Blob
 from protocol.signing import attest
 from swarm.errors import WrongContent
 from swarm.sources import Source
-from swarm.store import Vouched
-from swarm.transfer.intake import Taken
+from swarm.store import Unverified
+from swarm.transfer.intake import Taken, WrongChunk
 from tests.exchange.nodes import Content
 from tests.node.lan import flipped
 from tests.transfer.parts import HUB, LIAR, ORIGIN, PEER, Order, kitchen, vouch
@@ -111,16 +111,40 @@ async def test_a_chunk_in_quarantine_is_written_over(tmp_path: Path) -> None:
         assert kit.quarantine == set()
 
 
+async def test_of_chunks_that_come_together_those_before_a_wrong_one_are_kept(tmp_path: Path) -> None:
+    content = Content(5 * CHUNK)
+    async with kitchen(tmp_path, content) as kit:
+        order = Order(NodeId(b""), called_off=0b10)
+        arrived = [(chunk, content.chunk(chunk)) for chunk in range(5)]
+        arrived[3] = (3, bytes(10))
+        with pytest.raises(WrongChunk) as caught:
+            await kit.intake.take(order, HUB, arrived)
+        assert caught.value.chunk == 3
+        assert [taken.chunk for taken in kit.taken] == [0, 2]
+        assert order.settled == 0b101
+        assert [chunk for chunk in range(5) if await kit.on_disk(chunk)] == [0, 2]
+
+
+async def test_of_chunks_that_come_together_one_may_be_here_already(tmp_path: Path) -> None:
+    content = Content(3 * CHUNK)
+    async with kitchen(tmp_path, content) as kit:
+        await kit.take(UPSTREAM, 1)
+        order = Order(NodeId(b""))
+        await kit.intake.take(order, HUB, [(chunk, content.chunk(chunk)) for chunk in range(3)])
+        assert [taken.chunk for taken in kit.taken] == [1, 0, 2]
+        assert order.settled == 0b111
+
+
 async def test_what_is_being_written_counts_even_if_the_order_ends(tmp_path: Path) -> None:
     async with kitchen(tmp_path, CONTENT) as kit:
         put = kit.store.put_verified
         with trio.CancelScope() as scope:
 
             async def put_and_cancel(
-                blob: Blob, index: int, verify: Callable[[], Vouched], source: Source
-            ) -> ChunkDigest:
+                items: Sequence[Unverified], source: Source
+            ) -> list[ChunkDigest | WrongBytes]:
                 scope.cancel()
-                return await put(blob, index, verify, source)
+                return await put(items, source)
 
             with patch.object(kit.store, "put_verified", put_and_cancel):
                 await kit.take(UPSTREAM, 0)
