@@ -1,6 +1,7 @@
 """Chunks on their way from the store to a peer: read by a worker, made into data frames by another.
 
-A frame of one chunk, or of a part of one, is made of where that lies; several are put together by a copy.
+One chunk is sent from where it lies. Several are read one behind the other, so that each frame of them is a
+piece of that memory; what was in memory already is copied there.
 """
 
 from __future__ import annotations
@@ -52,48 +53,59 @@ class Reading:
     def read(self) -> None:
         """Read everything, once."""
         if self._frames is None:
-            self._frames = deque(data_frames(self.topic, self._found(), self._payload))
+            found = self._read_one() if len(self._asked) == 1 else self._read_several()
+            self._frames = deque(data_frames(self.topic, *found, self._payload))
 
-    def _found(self) -> list[tuple[int, memoryview]]:
-        there: list[tuple[int, memoryview]] = []
-        memory = self._memory
+    def _read_one(self) -> tuple[list[tuple[int, int]], memoryview]:
+        [(chunk, reader)] = self._asked
+        view = self._bytes(chunk, reader, self._memory)
+        return [(chunk, len(view))] if view else [], view
+
+    def _read_several(self) -> tuple[list[tuple[int, int]], memoryview]:
+        there: list[tuple[int, int]] = []
+        end = 0
         for chunk, reader in self._asked:
-            data = None
-            try:
-                data = reader(memory) if reader else None
-            except (SwarmError, OSError) as error:
-                log.warning("cannot read chunk %d for a peer: %s", chunk, error)
-            if data:
-                view = memoryview(data).cast("B")
-                there.append((chunk, view))
-                memory = memory[len(view) :]
-            else:
-                self.absent.append(chunk)
-        return there
+            room = self._memory[end:]
+            if view := self._bytes(chunk, reader, room):
+                if view.obj is not room.obj:
+                    room[: len(view)] = view
+                there.append((chunk, len(view)))
+                end += len(view)
+        return there, self._memory[:end]
+
+    def _bytes(self, chunk: int, reader: Reader | None, memory: memoryview) -> memoryview:
+        """A chunk, in this memory or where it lay before; no bytes when it is not to be had."""
+        data = None
+        try:
+            data = reader(memory) if reader else None
+        except (SwarmError, OSError) as error:
+            log.warning("cannot read chunk %d for a peer: %s", chunk, error)
+        if not data:
+            self.absent.append(chunk)
+            return memory[:0]
+        return memoryview(data).cast("B")
 
 
-def data_frames(topic: SnapshotKey, chunks: Sequence[tuple[int, memoryview]], payload: int) -> Iterator[Data]:
-    """Data frames of at most `payload` bytes, and MAX_PIECES pieces, for these chunks in their order.
+def data_frames(
+    topic: SnapshotKey, chunks: Sequence[tuple[int, int]], data: memoryview, payload: int
+) -> Iterator[Data]:
+    """Data frames of at most `payload` bytes, and MAX_PIECES pieces, for chunks that lie in `data`.
 
-    One that is longer goes alone, in parts.
+    `chunks`: their numbers and lengths, in their order. One that is longer than a frame goes alone, in parts.
     """
-    shared: list[tuple[int, memoryview]] = []
-    size = 0
-    for chunk, view in chunks:
-        if shared and (size + len(view) > payload or len(shared) == MAX_PIECES):
-            yield _shared_frame(topic, shared)
-            shared, size = [], 0
-        if len(view) > payload:
-            for offset in range(0, len(view), payload):
-                part = view[offset : offset + payload]
+    shared: list[tuple[int, int, int]] = []
+    start = end = 0
+    for chunk, length in chunks:
+        if shared and (end + length - start > payload or len(shared) == MAX_PIECES):
+            yield Data(topic, tuple(shared), data[start:end])
+            shared, start = [], end
+        if length > payload:
+            for offset in range(0, length, payload):
+                part = data[end + offset : end + min(offset + payload, length)]
                 yield Data(topic, ((chunk, offset, len(part)),), part)
+            start = end + length
         else:
-            shared.append((chunk, view))
-            size += len(view)
+            shared.append((chunk, 0, length))
+        end += length
     if shared:
-        yield _shared_frame(topic, shared)
-
-
-def _shared_frame(topic: SnapshotKey, chunks: list[tuple[int, memoryview]]) -> Data:
-    pieces = tuple((chunk, 0, len(view)) for chunk, view in chunks)
-    return Data(topic, pieces, chunks[0][1] if len(chunks) == 1 else b"".join(view for _, view in chunks))
+        yield Data(topic, tuple(shared), data[start:end])
