@@ -159,12 +159,15 @@ async def test_a_peer_that_restarts_is_taken_back_at_once(autojump_clock: MockCl
             assert one.linked == {second.id}
 
 
-async def test_every_node_has_links_and_none_too_many(autojump_clock: MockClock) -> None:
+async def test_all_are_linked_with_all_by_way_of_others_and_none_with_too_many(
+    autojump_clock: MockClock,
+) -> None:
+    """One that comes last may find all others full but one; through that one it hears of everything."""
     async with nodes(MemoryNetwork(), 9, max_links=4) as made:
         for node in made:
             node.sees(*(other for other in made if other is not node))
         await trio.sleep(120)
-        assert all(2 <= len(node.linked) <= 4 for node in made)
+        assert all(1 <= len(node.linked) <= 4 for node in made)
         reached, fresh = {made[0].id}, {made[0].id}
         while fresh:
             reached |= fresh
