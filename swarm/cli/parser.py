@@ -19,6 +19,9 @@ from swarm.errors import UsageError
 
 COMMANDS: Final = ("get", "daemon", "status", "peers", "models", "why", "rm", "site", "demo")
 
+USAGE_WIDTH: Final = 78
+"""Columns of the usage lines, which argparse makes before it parses: of a terminal as narrow as any."""
+
 
 class Parser(argparse.ArgumentParser):
     """Complains like every other part of swarm, and takes no abbreviated options."""
@@ -29,7 +32,7 @@ class Parser(argparse.ArgumentParser):
             description=description,
             epilog=epilog,
             allow_abbrev=False,
-            formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=0),
+            formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=USAGE_WIDTH),
         )
 
     def format_help(self) -> str:

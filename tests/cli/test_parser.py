@@ -66,3 +66,6 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
     text = capsys.readouterr().out
     assert "--json" in text
     assert "--quiet" in text
+    usage = text.partition("\n\n")[0].splitlines()
+    assert usage[0].startswith(f"usage: swarm {name} ")
+    assert all(len(line) <= 80 for line in usage)
