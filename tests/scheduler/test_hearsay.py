@@ -33,6 +33,11 @@ class Bench:
         said = PeerLease(teller, held, 7, None if teller == holder else holder, age)
         return self.hearsay.lease(said, now)
 
+    def hears_who_fetches(self, chunks: int) -> None:
+        """A says at 1.0 that FIRST has the lease and is about to fetch these."""
+        self.hears(A, FIRST, 1.0)
+        self.hearsay.fetching(PeerFetching(A, chunks, FIRST), 0, 1.0)
+
 
 def test_a_holder_is_told_of_to_those_it_is_not_linked_with() -> None:
     bench = Bench()
@@ -105,8 +110,7 @@ def test_what_is_fetched_is_told_of_once_and_not_if_it_was_seen() -> None:
 
 def test_a_distant_holder_lives_by_what_turns_up_anywhere() -> None:
     bench = Bench()
-    bench.hears(A, FIRST, 1.0)
-    bench.hearsay.fetching(PeerFetching(A, 0b1111, FIRST), 0, 1.0)
+    bench.hears_who_fetches(0b1111)
     for second in range(2, 40):
         if second < 20:
             bench.lease.arrived(B, 1 << (second % 4), float(second))
@@ -119,8 +123,7 @@ def test_a_distant_holder_lives_by_what_turns_up_anywhere() -> None:
 
 def test_what_a_distant_holder_had_announced_is_waited_for_after_it_gave_up() -> None:
     bench = Bench()
-    bench.hears(A, FIRST, 1.0)
-    bench.hearsay.fetching(PeerFetching(A, 0b1111, FIRST), 0, 1.0)
+    bench.hears_who_fetches(0b1111)
     bench.lease.arrived(B, 0b1, 2.0)
     bench.hears(A, FIRST, 3.0, held=False)
     assert bench.lease.origin(3.0) is None
@@ -130,8 +133,7 @@ def test_what_a_distant_holder_had_announced_is_waited_for_after_it_gave_up() ->
 
 def test_a_late_word_of_what_it_was_about_to_fetch_prolongs_nothing() -> None:
     bench = Bench()
-    bench.hears(A, FIRST, 1.0)
-    bench.hearsay.fetching(PeerFetching(A, 0b11, FIRST), 0, 1.0)
+    bench.hears_who_fetches(0b11)
     bench.lease.arrived(B, 0b1, 2.0)
     bench.hears(A, FIRST, 3.0, held=False)
     bench.hearsay.fetching(PeerFetching(B, 0b110, FIRST), 0, 3.001)
@@ -144,8 +146,7 @@ def test_a_late_word_of_what_it_was_about_to_fetch_prolongs_nothing() -> None:
 
 def test_nothing_is_waited_for_of_a_holder_that_gave_up_before_anything_came_or_that_is_linked() -> None:
     bench = Bench()
-    bench.hears(A, FIRST, 1.0)
-    bench.hearsay.fetching(PeerFetching(A, 0b1111, FIRST), 0, 1.0)
+    bench.hears_who_fetches(0b1111)
     bench.hears(A, FIRST, 3.0, held=False)
     assert bench.lease.under_way(3.0) == 0
     bench.hears(SECOND, SECOND, 4.0)
