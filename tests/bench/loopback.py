@@ -3,11 +3,13 @@
 No link limits it, so that what is measured is the processors' work: reading, encrypting, checking, writing.
 `curl` from nginx does none but the first and the last. CPU seconds are of both sides together, the
 command that asks included. Then one daemon serves several. Of one model they relay most to each other; where
-each wants a model of its own, all comes from that one: does it use more than one core?
+each wants a model of its own, all comes from that one. They share the machine with it, and receiving costs
+more; so does it use more than one core when they only take (`tests/bench/taker.py`)?
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from tests.lan.harness import Lan
 
 OPTIONS = (
     Option("mib", 2048, 512, "size of the model, MiB"),
-    Option("receivers", 4, 4, "nodes that one daemon serves at a time, in the last two rows"),
+    Option("receivers", 4, 4, "nodes that one daemon serves at a time, in the last three rows"),
 )
 CURL, TORRENT, OURS = "curl from nginx", "libtorrent", "lanswarm"
 COLUMNS = (
@@ -56,12 +58,29 @@ class OneToOne:
 
     def own_models(self, folder: Path, receivers: int) -> Figures:
         """Each node wants a model of its own, all together as large as the one."""
-        share = self.size // receivers
+        return self._ours(folder, self._shares(receivers), self.size // receivers)
+
+    def takers(self, folder: Path, receivers: int) -> Figures:
+        """The same, but they throw away what they get: the cores are the sender's."""
+        repos, share = self._shares(receivers), self.size // receivers
+        with self._lan(folder) as lan:
+            hub = Hub(lan.wan, self.root)
+            node = Node(lan[0], hub.url, port=FIRST_PORT, peers=[]).start().ready()
+            for repo in repos:
+                preload(node, None, repo)
+            used = node.cpu
+            program = (sys.executable, "-m", "tests.bench.taker", LOOPBACK, str(FIRST_PORT))
+            done = race([Job(lan[0], (*program, repo, str(share))) for repo in repos])
+            spent = node.cpu - used
+            return self._figures(self.size, done.last, done.cpu + spent, [node.process.pid], spent)
+
+    def _shares(self, receivers: int) -> list[str]:
+        """As many repositories, each with its share of the size."""
         repos = [f"{REPO}-{number}" for number in range(receivers)]
         for repo in repos:
             if not (self.root / repo).exists():
-                model(self.root, share // MIB, repo)
-        return self._ours(folder, repos, share)
+                model(self.root, self.size // receivers // MIB, repo)
+        return repos
 
     def _ours(self, folder: Path, repos: Sequence[str], size: int) -> Figures:
         """One node has all of these repositories, and for each there is one that wants it."""
@@ -118,8 +137,8 @@ class OneToOne:
 def main() -> None:
     options = parse(__doc__, OPTIONS)
     many = f"{OURS}, one to {options.receivers}"
-    own = f"{many}, a model each"
-    targets = (*TARGETS, Target(own, "cores of the sender", "at least", 1.0))
+    own, takers = f"{many}, a model each", f"{OURS} to {options.receivers} that only take"
+    targets = (*TARGETS, Target(takers, "cores of the sender", "at least", 1.0))
     with Bench(options, COLUMNS, targets) as bench:
         host = OneToOne(bench.folder / "repositories", options.mib)
         bench.add(OURS, host.lanswarm)
@@ -127,6 +146,7 @@ def main() -> None:
         bench.add(TORRENT, host.libtorrent)
         bench.add(many, lambda folder: host.lanswarm(folder, options.receivers))
         bench.add(own, lambda folder: host.own_models(folder, options.receivers))
+        bench.add(takers, lambda folder: host.takers(folder, options.receivers))
         bench.run()
 
 
