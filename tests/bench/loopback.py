@@ -138,7 +138,7 @@ def main() -> None:
     options = parse(__doc__, OPTIONS)
     many = f"{OURS}, one to {options.receivers}"
     own, takers = f"{many}, a model each", f"{OURS} to {options.receivers} that only take"
-    targets = (*TARGETS, Target(takers, "cores of the sender", "at least", 1.0))
+    targets = (*TARGETS, *(Target(row, "cores of the sender", "at least", 1.0) for row in (own, takers)))
     with Bench(options, COLUMNS, targets) as bench:
         host = OneToOne(bench.folder / "repositories", options.mib)
         bench.add(OURS, host.lanswarm)

@@ -31,7 +31,7 @@ SECONDS: Final = 60.0
 M = TypeVar("M")
 
 
-class Taken:
+class Line:
     """One connection to the daemon, after its handshake."""
 
     def __init__(self, stream: socket.socket, connection: Connection) -> None:
@@ -39,6 +39,7 @@ class Taken:
         self.connection = connection
 
     def say(self, message: Lookup | Join | Ping | Request) -> None:
+        """Send this."""
         self.stream.sendall(self.connection.seal(message))
 
     def hear(self, kind: type[M]) -> M:
@@ -60,14 +61,15 @@ class Taken:
 
 
 @contextmanager
-def connected(address: tuple[str, int], identity: Identity, kind: Kind) -> Iterator[Taken]:
+def connected(address: tuple[str, int], identity: Identity, kind: Kind) -> Iterator[Line]:
+    """Connect and shake hands; a line for chunks needs one of kind "control" beside it."""
     connection = Connection(identity, Hello(kind, 0, "taker"), initiator=True, ephemeral=os.urandom(32))
     with socket.create_connection(address, SECONDS) as stream:
         while connection.peer is None:
             stream.sendall(connection.data_to_send())
             connection.feed(stream.recv(READ_BYTES))
         stream.sendall(connection.data_to_send())
-        yield Taken(stream, connection)
+        yield Line(stream, connection)
 
 
 def main() -> None:
