@@ -17,7 +17,7 @@ from swarm.cli.asking import answer
 from swarm.cli.messages import tr
 from swarm.cli.options import add_node_options, add_repository, repository, settings
 from swarm.cli.output import print_json
-from swarm.cli.place import Place, roots
+from swarm.cli.place import Place, load_views, roots
 from swarm.cli.progress import view
 from swarm.config.ecosystem import exposed_token
 from swarm.config.units import show_duration, show_size
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from swarm.client.interface import Session
     from swarm.config.settings import Settings
     from swarm.node.api import Report
-    from swarm.transfer.requests import GetResult
+    from swarm.transfer.requests import GetResult, Progress
     from swarm.views.values import ViewReport
 
 ORIGINS: Final = {"local": "were here", "peer": "from peers", "upstream": "from upstream"}
@@ -93,11 +93,18 @@ def _fetch(
     request: GetRequest, place: Place, report: Report, session: Session
 ) -> tuple[GetResult, ViewReport]:
     """The verified files, and where they lie now: linked while the node still owns its store."""
-    result = session.api.get(request, report)
+    result = session.api.get(request, partial(_passed_on, report))
     built = session.aside(partial(place.build, result))
     if links := roots(built):
         session.api.add_roots(Roots(links))
     return result, built
+
+
+def _passed_on(report: Report, progress: Progress) -> None:
+    """Show this; and at half way, when nobody waits for it, load what lays the files out at the end."""
+    report(progress)
+    if 2 * progress.bytes >= progress.total > 0:
+        load_views()
 
 
 def as_json(result: GetResult, built: ViewReport) -> dict[str, object]:

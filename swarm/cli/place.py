@@ -6,7 +6,7 @@ so that this makes links where the disk allows it and copies where it does not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +18,11 @@ if TYPE_CHECKING:
     from swarm.views.values import ViewReport
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
     """`to` None means the cache. UsageError when it cannot be a folder, before anything is fetched."""
 
-    to: Path | None
-
-    def __post_init__(self) -> None:
+    def __init__(self, to: Path | None) -> None:
+        self.to = to
         if self.to is not None:
             there = next(folder for folder in (self.to, *self.to.parents) if folder.exists())
             if not there.is_dir():
@@ -50,6 +48,12 @@ class Place:
             [File(file.path, blob(file)) for file in result.all_files],
             symlinks=locate.symlinks_wanted(),
         )
+
+
+def load_views() -> None:
+    """Load what `Place.build` needs, which takes about as long as all that a command loads before."""
+    import_module("swarm.views.hf")
+    import_module("swarm.views.plain")
 
 
 def roots(report: ViewReport) -> tuple[Root, ...]:

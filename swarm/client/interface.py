@@ -7,11 +7,13 @@ A command is a few calls in a row, so that it needs no event loop of its own. Mo
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from swarm.errors import StoreInUse
-from swarm.node.api import ModelRow, PeerRow, Removed, Report, Status, WhyReport
-from swarm.transfer.requests import GetRequest, GetResult, RepoName, Roots
+
+if TYPE_CHECKING:
+    from swarm.node.api import ModelRow, PeerRow, Removed, Report, Status, WhyReport
+    from swarm.transfer.requests import GetRequest, GetResult, RepoName, Roots
 
 T = TypeVar("T")
 

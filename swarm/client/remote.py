@@ -10,14 +10,16 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from swarm.errors import StoreError, SwarmError
 from swarm.node import callers, wire
-from swarm.node.api import ModelRow, PeerRow, Removed, Report, Status, WhyReport
 from swarm.node.callers import Caller
 from swarm.node.socketfile import socket_place
 from swarm.transfer.requests import GetRequest, GetResult, Progress, RepoName, Roots
+
+if TYPE_CHECKING:
+    from swarm.node.api import ModelRow, PeerRow, Removed, Report, Status, WhyReport
 
 SILENCE_SECONDS: Final = 30.0
 """A node says every few seconds that it is alive; one silent for this long is stuck or stopped."""
@@ -51,19 +53,24 @@ class RemoteNode:
         return _understood(GetResult, self._call("get", wire.plain(request), report))
 
     def status(self) -> Status:
-        return cast(Status, self._call("status"))
+        answer: Status = self._call("status")
+        return answer
 
     def peers(self) -> list[PeerRow]:
-        return cast(list[PeerRow], self._call("peers"))
+        answer: list[PeerRow] = self._call("peers")
+        return answer
 
     def models(self) -> list[ModelRow]:
-        return cast(list[ModelRow], self._call("models"))
+        answer: list[ModelRow] = self._call("models")
+        return answer
 
     def why(self, name: RepoName) -> list[WhyReport]:
-        return cast(list[WhyReport], self._call("why", wire.plain(name)))
+        answer: list[WhyReport] = self._call("why", wire.plain(name))
+        return answer
 
     def remove(self, name: RepoName) -> Removed:
-        return cast(Removed, self._call("remove", wire.plain(name)))
+        answer: Removed = self._call("remove", wire.plain(name))
+        return answer
 
     def add_roots(self, roots: Roots) -> None:
         self._call("add_roots", wire.plain(roots))

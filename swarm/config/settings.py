@@ -8,9 +8,8 @@ an immutable `Settings`; nothing else in swarm reads the environment for these.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from protocol.limits import DEFAULT_PORT
 from swarm.config import ecosystem, values
@@ -34,8 +33,7 @@ NEAR: Final = 0.8
 Other programs own names that begin like this, so that the rest are left alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What one node, or one command, runs with. Rates are bytes a second and sizes bytes; None: no limit.
 
     `listen` None: the default port, or any free one when that is taken. `interface` empty: discovery
@@ -62,12 +60,16 @@ class Settings:
     hub: str = "hf"
     endpoint: tuple[str, ...] = ()
     redirects: tuple[str, ...] = ()
-    token: str | None = field(default=None, repr=False)
+    token: str | None = None
     offline: bool = False
     manifests: str = "agree"
     private_offline: str = "closed"
     settle: float = DEFAULT_SETTLE
     log_level: str = "warning"
+
+    def __repr__(self) -> str:
+        shown = self._asdict() | {"token": self.token and "…"}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @property
     def endpoints(self) -> tuple[str, ...]:

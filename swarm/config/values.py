@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 TRUE = frozenset({"1", "on", "yes", "true"})
@@ -16,8 +16,7 @@ TRUE = frozenset({"1", "on", "yes", "true"})
 FALSE = frozenset({"", "0", "off", "no", "false"})
 
 
-@dataclass(frozen=True, slots=True)
-class HostPort:
+class HostPort(NamedTuple):
     """Where to listen, as somebody wrote it. `host` empty: every address; port 0: any free one.
 
     Where one can call a node is a `swarm.sources.address.Address`, which always has a host.

@@ -13,12 +13,13 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from swarm.errors import NotAllowed, NotFound
-from swarm.node.api import ModelRow, NodeApi, PeerRow, Removed, Report, Status, WhyReport
-from swarm.transfer.requests import GetRequest, GetResult, RepoName, Roots
+
+if TYPE_CHECKING:
+    from swarm.node.api import ModelRow, NodeApi, PeerRow, Removed, Report, Status, WhyReport
+    from swarm.transfer.requests import GetRequest, GetResult, RepoName, Roots
 
 LOCAL_PEERCRED: Final = 1
 """Option of level 0 that gives a `struct xucred` (unix(4) of macOS and the BSDs)."""
@@ -32,8 +33,7 @@ XUCRED: Final = struct.Struct("=IIhxx16I")
 GroupsOf = Callable[[int, int], Sequence[int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """A process on this machine."""
 
     uid: int
@@ -83,7 +83,7 @@ class Guest:
         self._api = api
 
     async def get(self, request: GetRequest, report: Report) -> GetResult:
-        return await self._api.get(replace(request, guest=True), report)
+        return await self._api.get(request._replace(guest=True), report)
 
     async def status(self) -> Status:
         status = await self._api.status()

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields, is_dataclass
 from functools import cache
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -79,12 +78,14 @@ def decode(line: bytes) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A dataclass as what JSON can say; anything else as it is."""
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    """A named tuple as what JSON can say, and whatever is in it; anything else as it is."""
+    if _is_record(type(value)):
+        return {name: plain(part) for name, part in zip(value._fields, value, strict=True)}
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def build(cls: type[T], value: object) -> T:
-    """The inverse of `plain`: a dataclass from its fields, every type checked. BadLine names the field.
+    """The inverse of `plain`: a named tuple from its fields, every type checked. BadLine names the field.
 
     Unknown fields are left alone and missing ones take their defaults, so that versions next to each
     other understand one another.
@@ -95,7 +96,7 @@ def build(cls: type[T], value: object) -> T:
 
 def _build(hint: Any, value: object, where: str) -> Any:
     origin = get_origin(hint)
-    if is_dataclass(hint):
+    if _is_record(hint):
         return _build_fields(hint, value, where)
     if origin is tuple:
         if not isinstance(value, list | tuple):
@@ -116,6 +117,11 @@ def _build(hint: Any, value: object, where: str) -> Any:
     return value
 
 
+def _is_record(hint: Any) -> bool:
+    """Whether this is the type of named tuples."""
+    return isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields")
+
+
 def _build_fields(cls: Any, value: object, where: str) -> Any:
     if not isinstance(value, dict):
         raise BadLine(f"{where} is not an object")
@@ -132,10 +138,7 @@ def _build_fields(cls: Any, value: object, where: str) -> Any:
 def _shape(cls: Any) -> dict[str, tuple[Any, bool]]:
     """For each field its type and whether it has no default."""
     hints = get_type_hints(cls)
-    return {
-        item.name: (hints[item.name], item.default is MISSING and item.default_factory is MISSING)
-        for item in fields(cls)
-    }
+    return {name: (hints[name], name not in cls._field_defaults) for name in cls._fields}
 
 
 def error_answer(error: SwarmError) -> Answer:

@@ -7,16 +7,15 @@ order. Bytes from a source are not trusted: the transfer makes a `Chunk` of them
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from protocol.chunks import Bytes
+if TYPE_CHECKING:
+    from protocol.chunks import Bytes
 
 SourceKind = Literal["local", "peer", "upstream"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Source:
+class Source(NamedTuple):
     """Who sent some bytes: remembered for every chunk until its blob is committed, told by `swarm why`.
 
     `name` is a node id as text for a peer, a base URL for an upstream, a path for something local.
@@ -38,7 +37,7 @@ class SourceFailed(Exception):
         self.absent = absent
 
 
-Arrived = Sequence[tuple[int, Bytes]]
+Arrived = Sequence[tuple[int, "Bytes"]]
 """Chunks that came together: (chunk number, all bytes of the chunk)."""
 
 Deliver = Callable[[Source, Arrived], Awaitable[None]]

@@ -1,13 +1,13 @@
 """What can be asked of a node, and what it answers: the words between the CLI, the client and a transfer.
 
 Plain values only (text, numbers, tuples of the same), so that they cross the control socket as JSON
-unchanged. Digests are hex, sizes are bytes, times are seconds.
+unchanged. Digests are hex, sizes are bytes, times are seconds. Named tuples, here and wherever else a command
+that only asks a daemon comes by: to load and make dataclasses takes as long as starting Python does.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from protocol.terms import Algorithm, RepoType
 from swarm.sources import Source, SourceKind
@@ -19,8 +19,7 @@ Verified = Literal["publisher", "manifest"]
 """What the bytes were checked against: the publisher's digests from the hub, or a trusted manifest."""
 
 
-@dataclass(frozen=True, slots=True)
-class RepoName:
+class RepoName(NamedTuple):
     """A repository as a user names it; `revision` None means whatever is held of it."""
 
     hub: str
@@ -29,8 +28,7 @@ class RepoName:
     revision: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GetRequest:
+class GetRequest(NamedTuple):
     """Fetch a snapshot, or the files of it that are named or match.
 
     `files` are exact paths (NotFound when one is missing); `include` and `exclude` are fnmatch
@@ -55,8 +53,7 @@ class GetRequest:
         return f"GetRequest({self.hub}:{self.repo_type}:{self.repo}@{self.revision})"
 
 
-@dataclass(frozen=True, slots=True)
-class FileProgress:
+class FileProgress(NamedTuple):
     """One file of the order: verified bytes of `size`."""
 
     path: str
@@ -64,8 +61,7 @@ class FileProgress:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class SourceProgress:
+class SourceProgress(NamedTuple):
     """A source in use: bytes had from it so far in this order, and bytes a second just now."""
 
     source: Source
@@ -73,8 +69,7 @@ class SourceProgress:
     rate: float
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """Where an order stands. `total` is 0 until the snapshot is known.
 
     `files` are those that changed since the report before; `sources` are all of them. `message` is a
@@ -92,11 +87,10 @@ class Progress:
         """One report that says what this and the later one say: for a reader slower than the writer."""
         files = {file.path: file for file in (*self.files, *later.files)}
         message = "\n".join(filter(None, (self.message, later.message)))
-        return replace(later, files=tuple(files.values()), message=message)
+        return later._replace(files=tuple(files.values()), message=message)
 
 
-@dataclass(frozen=True, slots=True)
-class ListedFile:
+class ListedFile(NamedTuple):
     """One file of a snapshot as its publisher lists it."""
 
     path: str
@@ -105,8 +99,7 @@ class ListedFile:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class GotFile:
+class GotFile(NamedTuple):
     """One file that was asked for, verified, and where in the store it lies (absolute path)."""
 
     path: str
@@ -116,8 +109,7 @@ class GotFile:
     stored: str
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(NamedTuple):
     """A symlink (absolute path) that leads to content of the store: removing that would break it."""
 
     path: str
@@ -126,15 +118,13 @@ class Root:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Roots:
+class Roots(NamedTuple):
     """Symlinks that a view came to have."""
 
     links: tuple[Root, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SourceBytes:
+class SourceBytes(NamedTuple):
     """How many bytes of an order came from one source."""
 
     kind: SourceKind
@@ -142,8 +132,7 @@ class SourceBytes:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class GetResult:
+class GetResult(NamedTuple):
     """A finished order. `repo` is the name to file it under, `ref` the branch or tag as asked (None
     for a commit); `all_files` is the publisher's listing; `bytes` counts the files that were asked for,
     `sources` tells where they came from, those that were in the store already as kind "local".

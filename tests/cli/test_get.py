@@ -4,14 +4,14 @@ import fcntl
 import hashlib
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from swarm.cli import place
 from swarm.errors import NoSource, NotAllowed, NotFound, StoreError, SwarmError, UsageError, WrongContent
 from swarm.node.api import Report
-from swarm.transfer.requests import GetRequest, GetResult, GotFile, ListedFile
+from swarm.transfer.requests import GetRequest, GetResult, GotFile, ListedFile, Progress
 from tests.cli.command import Command
 from tests.node.fakes import COMMIT, RESULT, FakeNode
 
@@ -25,8 +25,7 @@ def stored(command: Command, tmp_path: Path) -> Path:
     path = tmp_path / "store" / "blob"
     path.parent.mkdir()
     path.write_bytes(CONTENT)
-    result = replace(
-        RESULT,
+    result = RESULT._replace(
         files=(GotFile("sub/a.bin", "sha256", DIGEST, 5, str(path)),),
         all_files=(ListedFile("sub/a.bin", "sha256", DIGEST, 5),),
     )
@@ -70,6 +69,22 @@ def test_json_is_one_object(command: Command, stored: Path, tmp_path: Path) -> N
         "links": {"hardlink": 1},
     }
     assert (tmp_path / "there/sub/a.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(("got", "total", "loaded"), [(0, 0, False), (49, 100, False), (50, 100, True)])
+def test_what_lays_files_out_is_loaded_at_half_way(
+    command: Command, monkeypatch: pytest.MonkeyPatch, got: int, total: int, loaded: bool
+) -> None:
+    loads: list[str] = []
+    monkeypatch.setattr(place, "import_module", loads.append)
+
+    async def fail_then(request: GetRequest, report: Report) -> GetResult:
+        report(Progress("fetching", got, total))
+        raise NoSource("nobody has it")
+
+    command.node.on_get = fail_then
+    assert command("get", "ns/name").code == NoSource.exit_code
+    assert ("swarm.views.hf" in loads) is loaded
 
 
 def test_links_into_the_store_are_told_to_it(command: Command, stored: Path, tmp_path: Path) -> None:

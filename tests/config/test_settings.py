@@ -29,7 +29,7 @@ def test_defaults(environ: dict[str, str]) -> None:
 
 
 def test_every_key_is_a_field_and_the_other_way_round() -> None:
-    assert set(KEYS) | {"home"} == set(Settings.__dataclass_fields__)
+    assert set(KEYS) | {"home"} == set(Settings._fields)
 
 
 def test_flags_over_environment_over_file(environ: dict[str, str]) -> None:

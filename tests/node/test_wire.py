@@ -1,6 +1,5 @@
 """The grammar of the control socket, both ways."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,7 +27,7 @@ def test_a_request_crosses_unchanged(request: GetRequest) -> None:
     assert wire.build(GetRequest, wire.decode(line)) == request
 
 
-@pytest.mark.parametrize("value", [RESULT, PROGRESS, replace(RESULT, ref=None, seconds=0.0)])
+@pytest.mark.parametrize("value", [RESULT, PROGRESS, RESULT._replace(ref=None, seconds=0.0)])
 def test_an_answer_crosses_unchanged(value: object) -> None:
     (line,) = wire.Lines(wire.MAX_ANSWER).feed(wire.encode({"result": wire.plain(value)}))
     assert wire.build(type(value), wire.decode(line)["result"]) == value

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 
 from swarm.errors import SwarmError
 from swarm.node.wire import Answer, BadLine, Lines, build, decode, encode, plain, told_error
@@ -116,8 +115,5 @@ def typed(value: object) -> None:
     if isinstance(value, tuple):
         for each in value:
             typed(each)
-    elif is_dataclass(value):
-        for field in fields(value):
-            typed(getattr(value, field.name))
     else:
         assert value is None or isinstance(value, str | int | float | bool)

@@ -47,7 +47,7 @@ def run(data: bytes) -> None:
 
 
 def check(found: Settings) -> None:
-    assert {f"{key}" for key in KEYS} <= set(Settings.__slots__)
+    assert set(KEYS) <= set(Settings._fields)
     for rate in (found.upstream_rate, found.upload_rate, found.download_rate, found.quota):
         assert rate is None or rate >= 0
     assert 0 <= found.settle < float("inf")
