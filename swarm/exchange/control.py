@@ -43,7 +43,7 @@ from protocol.standing import Standing
 from swarm.exchange.interfaces import Catalog, PeerMessage, TopicMessage
 from swarm.exchange.link import Link
 from swarm.exchange.offered import Offered
-from swarm.exchange.outbox import Message, ready
+from swarm.exchange.outbox import Message
 from swarm.exchange.spans import map_segments
 from swarm.sources.address import Address
 
@@ -332,7 +332,7 @@ class ControlSession:
         served = await self.offered.open(question.topic)
         if served is not None:
             for claims in served.claims(question.ranges):
-                await self.link.put(ready(claims))
+                await self.link.put(claims)
 
     async def _answer_lookup(self, question: Lookup) -> None:
         name = (question.hub, question.repo_type, question.repo, question.revision)

@@ -4,8 +4,9 @@ A link knows nothing of what messages mean. `secure` makes one of a fresh stream
 into a handler, which may make the reader wait, and sends what was posted or put. Whoever finds a reason
 calls `cut`, from anywhere; `run` then ends and `end` says why.
 
-Chunk bytes are made ready by a worker (read and encrypted in one go) and large frames are decrypted by
-one, so that several links keep several cores busy.
+What has to be read from disk is read and encrypted by a worker in one go, and large frames are encrypted and
+decrypted by one, so that several links keep several cores busy. Small messages, which are most of them, are
+sent from where they are posted, if nothing waits before them: to wake a task for each costs more.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from protocol.connection import Connection, Event, HandshakeDone, ProtocolFault,
 from protocol.handshake import PeerIdentity
 from protocol.ids import NodeId
 from protocol.limits import KIB
-from swarm.exchange.outbox import Making, Message, Outbox
+from swarm.exchange.outbox import Making, Message, Outbox, weight
 from swarm.exchange.wire import Wire, WireBroken, wire_over
 from swarm.workers import Workers
 
@@ -33,9 +34,9 @@ SEND_STALL_SECONDS: Final = 30.0
 """Longest time for one frame to be taken by the peer: a megabyte at 35 kB/s. A peer whose disk makes it
 stop reading for longer is of no use for the time being."""
 
-DECRYPT_ASIDE_BYTES: Final = 512 * KIB
-"""A frame of which so much was still to come is decrypted by a worker: a smaller one takes less time than
-the way there and back."""
+ASIDE_BYTES: Final = 512 * KIB
+"""From so many bytes on a frame is encrypted and decrypted by a worker: fewer take less time than the way
+there and back. When it arrives, those that were still to come count."""
 
 FRAMES: Final = 3
 """Buffers of large frames in turn: one is being sent, one waits for that, one is being filled."""
@@ -82,6 +83,11 @@ class Link:
         self._clock = clock
         self._workers = workers
         self._outbox = Outbox()
+        self._sealing = False
+        self._sealed: deque[Bytes] = deque()
+        self._sending = True
+        self._to_send = trio.lowlevel.ParkingLot()
+        self._taken = trio.lowlevel.ParkingLot()
         self._scope = trio.CancelScope()
         self._handling = False
         self._buffers = deque(bytearray() for _ in range(FRAMES))
@@ -97,13 +103,17 @@ class Link:
         return self._clock() if self._handling else self._heard_at
 
     def post(self, message: Message) -> None:
-        """Queue a message; never blocks. A peer that has left too much unread is cut."""
-        if self.end is None and not self._outbox.post(message):
+        """Send a message now, or queue it; never blocks. A peer that has left too much unread is cut."""
+        if self.end is not None:
+            return
+        if self._outbox.empty and not (self._sealing or self._sealed or self._sending):
+            self._send_now(message)
+        elif not self._outbox.post(message):
             self.cut("the peer does not read what it is sent")
 
-    async def put(self, making: Making) -> None:
-        """Have a worker make a large message, and send it; returns once the peer is taking it."""
-        await self._outbox.put(making)
+    async def put(self, what: Message | Making) -> None:
+        """Send a large message, or have a worker make one and send it; returns once the peer is taking it."""
+        await self._outbox.put(what)
 
     async def aside(self, work: Callable[[], None]) -> None:
         """Have a worker do this."""
@@ -125,9 +135,8 @@ class Link:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
-                    sealed, frames = trio.open_memory_channel[Bytes](0)
-                    nursery.start_soon(self._seal, sealed)
-                    nursery.start_soon(self._send, frames)
+                    nursery.start_soon(self._seal)
+                    nursery.start_soon(self._send)
                     nursery.start_soon(self._receive, handle)
                     for task in tasks:
                         nursery.start_soon(task)
@@ -163,7 +172,7 @@ class Link:
             self.cut(str(error), fault=True)
 
     async def _received(self, count: int, lacking: int) -> list[Event]:
-        if count >= lacking >= DECRYPT_ASIDE_BYTES:
+        if count >= lacking >= ASIDE_BYTES:
             return await self._workers.run(self._connection.received, count)
         return self._connection.received(count)
 
@@ -175,21 +184,45 @@ class Link:
             self._handling = False
             self._heard_at = self._clock()
 
-    async def _seal(self, sealed: trio.MemorySendChannel[Bytes]) -> None:
+    def _send_now(self, message: Message) -> None:
+        frame = memoryview(self._connection.seal(message))
+        try:
+            rest = frame[self._wire.send_now(frame) :]
+        except WireBroken as error:
+            self.cut(str(error))
+        else:
+            if rest:
+                self._hand_over(rest)
+
+    def _hand_over(self, frames: Bytes) -> None:
+        """Have the sender take these after those before."""
+        self._sealed.append(frames)
+        self._to_send.unpark()
+
+    async def _seal(self) -> None:
         """Make the next frames ready while those before are sent: they count, and go, in this order."""
         while True:
-            messages = await self._outbox.take()
-            if isinstance(messages, list):
-                frames = [self._connection.seal(message) for message in messages]
-                await sealed.send(frames[0] if len(frames) == 1 else b"".join(frames))
-                continue
-            frame = await self._workers.run(self._make, messages)
-            if frame is not None:
-                await sealed.send(frame)
-            self._outbox.done()
+            self._sealing = False
+            taken = await self._outbox.take()
+            self._sealing = True
+            if isinstance(taken, list):
+                frames = [self._connection.seal(message) for message in taken]
+                self._hand_over(frames[0] if len(frames) == 1 else b"".join(frames))
+            elif (frame := await self._made(taken)) is not None:
+                self._hand_over(frame)
+            while self._sealed:
+                await self._taken.park()
+            if not isinstance(taken, list):
+                self._outbox.done()
 
-    def _make(self, making: Making) -> Bytes | None:
-        message = making()
+    async def _made(self, what: Message | Making) -> Bytes | None:
+        """The frame of what was put."""
+        if callable(what) or weight(what) >= ASIDE_BYTES:
+            return await self._workers.run(self._make, what)
+        return self._make(what)
+
+    def _make(self, what: Message | Making) -> Bytes | None:
+        message = what() if callable(what) else what
         if message is None:
             return None
         frame = self._connection.seal(message, self._buffers[0])
@@ -198,9 +231,15 @@ class Link:
         self._buffers.rotate()
         return frame
 
-    async def _send(self, sealed: trio.MemoryReceiveChannel[Bytes]) -> None:
+    async def _send(self) -> None:
         try:
-            async for frames in sealed:
+            while True:
+                while not self._sealed:
+                    self._sending = False
+                    await self._to_send.park()
+                self._sending = True
+                frames = self._sealed.popleft()
+                self._taken.unpark()
                 with trio.move_on_after(SEND_STALL_SECONDS) as patience:
                     await self._wire.send(frames)
                 if patience.cancelled_caught:

@@ -1,9 +1,8 @@
 """What waits to be sent on one link: a lane for what must not wait, and one that makes its writers wait.
 
 `post` never blocks, so that one peer that stops reading holds nobody up; what it leaves unread is bounded,
-and a peer beyond that is cut. `put` is for chunk bytes, whose writer can wait for the peer. What is put is
-not a message but what makes one, so that reading from disk, encrypting and sending follow one another
-without a detour.
+and a peer beyond that is cut. `put` is for chunk bytes, whose writer can wait for the peer. What is put may
+be what makes a message, so that reading from disk, encrypting and sending follow each other without a detour.
 """
 
 from __future__ import annotations
@@ -43,9 +42,14 @@ class Outbox:
     def __init__(self) -> None:
         self._posted: deque[tuple[Message, int]] = deque()
         self._posted_bytes = 0
-        self._put: Making | None = None
+        self._put: Message | Making | None = None
         self._filled = trio.lowlevel.ParkingLot()
         self._emptied = trio.lowlevel.ParkingLot()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._posted and self._put is None
 
     def post(self, message: Message) -> bool:
         """Queue this before anything put; False when the peer has left too much unread."""
@@ -57,13 +61,13 @@ class Outbox:
         self._filled.unpark()
         return True
 
-    async def put(self, making: Making) -> None:
-        """Send what this makes, once nothing put before is waiting; returns when that is `done`."""
+    async def put(self, what: Message | Making) -> None:
+        """Send this, or what it makes, once nothing put before is waiting; returns when that is `done`."""
         while self._put is not None:
             await self._emptied.park()
-        self._put = making
+        self._put = what
         self._filled.unpark()
-        while self._put is making:
+        while self._put is what:
             await self._emptied.park()
 
     def done(self) -> None:
@@ -71,7 +75,7 @@ class Outbox:
         self._put = None
         self._emptied.unpark_all()
 
-    async def take(self) -> list[Message] | Making:
+    async def take(self) -> list[Message] | Message | Making:
         """What to send next: up to BATCH_BYTES of posted messages, else what was put, until it is `done`."""
         while not self._posted and self._put is None:
             await self._filled.park()
@@ -86,11 +90,6 @@ class Outbox:
             room -= size
             batch.append(small)
         return batch
-
-
-def ready(message: Message) -> Making:
-    """What makes a message that is there already."""
-    return lambda: message
 
 
 def weight(message: Message) -> int:

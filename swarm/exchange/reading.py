@@ -1,7 +1,7 @@
 """Chunks on their way from the store to a peer: read by a worker, made into data frames by another.
 
-One chunk is sent from where it lies. Several are read one behind the other, so that each frame of them is a
-piece of that memory; what was in memory already is copied there.
+One chunk is sent from where it lies, and needs no worker if that is memory. Several are read one behind the
+other, so that each frame of them is a piece of that memory; what was in memory already is copied there.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ class Reading:
         self._asked = asked
         self._payload = payload
         self._frames: deque[Data] | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it lies in memory by now: the next frame takes no time to speak of."""
+        return self._frames is not None
 
     @property
     def more(self) -> bool:

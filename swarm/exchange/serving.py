@@ -22,11 +22,11 @@ import trio
 from protocol.chunks import LARGEST_CHUNK
 from protocol.ids import ChunkDigest, SnapshotKey
 from protocol.limits import KIB, MAX_DATA_PAYLOAD, MAX_PIECES, MIB
-from protocol.messages import Cancel, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
+from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
 from swarm.exchange.given import Given
 from swarm.exchange.interfaces import Limiter, Served
 from swarm.exchange.offered import Offered
-from swarm.exchange.outbox import Making, ready
+from swarm.exchange.outbox import Making
 from swarm.exchange.reading import Reading
 from swarm.exchange.spans import covers, sendable_spans
 from swarm.scheduler.windows import Pace
@@ -76,7 +76,7 @@ class Serving:
         offered: Offered,
         *,
         post: Callable[[Refuse | Elsewhere | ManifestPart], None],
-        put: Callable[[Making], Awaitable[None]],
+        put: Callable[[Making | Data | ManifestPart], Awaitable[None]],
         aside: Callable[[Callable[[], None]], Awaitable[None]],
         upload: Limiter | None,
         count: Callable[[int], None],
@@ -201,6 +201,8 @@ class Serving:
         reading = Reading(topic, asked, self._payload(), self._memories[0])
         if not all(reader.at_hand for _, reader in asked if reader):
             await self._aside(reading.read)
+        elif len(asked) == 1:
+            reading.read()
         await readings.send((served, reading))
 
     def _to_be_sent(self, topic: SnapshotKey, items: list[_Item]) -> list[_Item]:
@@ -217,7 +219,8 @@ class Serving:
                 continue
             self._sending = True
             while reading.more:
-                await self._put(reading.next_frame)
+                if (made := reading.next_frame() if reading.is_read else reading.next_frame) is not None:
+                    await self._put(made)
                 self._measure(reading.made)
                 self._count(reading.made)
                 if self._upload is not None:
@@ -243,7 +246,7 @@ class Serving:
         payload = self._payload()
         for offset in range(0, len(manifest), payload):
             part = ManifestPart(topic, offset, len(manifest), manifest[offset : offset + payload])
-            await self._put(ready(part))
+            await self._put(part)
             if self._upload is not None:
                 await self._upload.take(len(part.payload))
 

@@ -1,7 +1,8 @@
 """Bytes into a connection's own buffer, and out of it, whatever the stream is.
 
-A TCP socket writes straight into the buffer (`recv_into`), without a copy a read; any other trio stream
-is read and copied, which is for tests. While a large frame is under way the socket is told to wake us for
+A TCP socket is read and written by system calls of its own, each of which costs one turn of the event loop at
+most: trio's methods take two or three, and there are thousands a second. Any other trio stream is read and
+copied, which is for tests. While a large frame is under way the socket is told to wake us for
 no less than a good part of it (SO_RCVLOWAT, socket(7)): each time costs more than the bytes do.
 
 Where BBR is the machine's congestion control, links between nodes use CUBIC, if that is allowed. BBR takes
@@ -11,6 +12,7 @@ again as CUBIC does. What comes from the internet is not concerned.
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import suppress
 from typing import Final, Protocol
@@ -52,6 +54,11 @@ class Wire(Protocol):
 
     async def send(self, data: Buffer) -> None:
         """Send all of it. Cancelled half-way, the stream is of no more use. Raises WireBroken."""
+        ...
+
+    def send_now(self, data: Buffer) -> int:
+        """Send what the system takes without a wait, while no `send` is under way; how many bytes that are.
+        Raises WireBroken."""
         ...
 
     async def close(self) -> None:
@@ -96,6 +103,9 @@ class StreamWire:
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise WireBroken(_reason(error)) from error
 
+    def send_now(self, data: Buffer) -> int:
+        return 0
+
     async def close(self) -> None:
         await trio.aclose_forcefully(self._stream)
 
@@ -111,13 +121,28 @@ class SocketWire(StreamWire):
 
     async def receive_into(self, buffer: memoryview, least: int) -> int:
         try:
-            if least >= PATIENT_FROM:
-                self._wake_for(min(least, PATIENCE_BYTES))
+            self._wake_for(min(least, PATIENCE_BYTES) if least >= PATIENT_FROM else 1)
+            while True:
                 await trio.lowlevel.wait_readable(self._socket)
-            else:
-                self._wake_for(1)
-            return await self._socket.recv_into(buffer)
+                with suppress(BlockingIOError):
+                    return os.readv(self._socket.fileno(), [buffer])
         except (OSError, trio.ClosedResourceError) as error:
+            raise WireBroken(_reason(error)) from error
+
+    async def send(self, data: Buffer) -> None:
+        rest = memoryview(data)
+        try:
+            while rest := rest[self.send_now(rest) :]:
+                await trio.lowlevel.wait_writable(self._socket)
+        except trio.ClosedResourceError as error:
+            raise WireBroken(_reason(error)) from error
+
+    def send_now(self, data: Buffer) -> int:
+        try:
+            return os.write(self._socket.fileno(), data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
             raise WireBroken(_reason(error)) from error
 
     def _wake_for(self, count: int) -> None:

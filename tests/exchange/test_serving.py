@@ -50,8 +50,8 @@ class Desk:
     async def aside(self, work: Callable[[], None]) -> None:
         work()
 
-    async def put(self, making: Making) -> None:
-        made = making()
+    async def put(self, what: Making | Data | ManifestPart) -> None:
+        made = what() if callable(what) else what
         if made is not None:
             assert isinstance(made, Data | ManifestPart)
             await self.out.send(made)

@@ -1,0 +1,154 @@
+"""One link over a real socket: what is sent from where it is posted, and in which order all of it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar, TypeVarTuple
+from unittest.mock import patch
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from protocol.connection import Connection
+from protocol.handshake import Hello
+from protocol.messages import Data, Refuse
+from swarm.exchange.link import ASIDE_BYTES, Link, secure
+from swarm.exchange.outbox import Making, Message
+from swarm.exchange.wire import SocketWire, WireBroken
+from swarm.workers import InlineWorkers
+from tests.protocol.peers import ALICE, BOB, TOPIC
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class CountingWorkers(InlineWorkers):
+    """`calls`: how often something was done by a worker."""
+
+    calls = 0
+
+    async def run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        self.calls += 1
+        return await super().run(function, *arguments)
+
+
+class Pair:
+    """A link that runs, `here`, its `workers`, and what arrived at the other end, reading once told to."""
+
+    def __init__(self, here: Link, workers: CountingWorkers) -> None:
+        self.here = here
+        self.workers = workers
+        self.reading = trio.Event()
+        self._arrived: list[Message] = []
+        self._news = trio.lowlevel.ParkingLot()
+
+    async def hear(self, message: Message) -> None:
+        await self.reading.wait()
+        self._arrived.append(message)
+        self._news.unpark_all()
+
+    async def arrived(self, count: int) -> list[Message]:
+        """The first messages, once so many are there."""
+        self.reading.set()
+        with trio.fail_after(5):
+            while len(self._arrived) < count:
+                await self._news.park()
+        return self._arrived
+
+
+@asynccontextmanager
+async def linked() -> AsyncIterator[Pair]:
+    workers = CountingWorkers()
+    ours, theirs = map(trio.SocketStream, trio.socket.socketpair())
+    hello = Hello("bulk", 7677, "test")
+    calling = Connection(ALICE, hello, initiator=True, ephemeral=b"\x06" * 32)
+    called = Connection(BOB, hello, initiator=False, ephemeral=b"\x07" * 32)
+    links: list[Link] = []
+
+    async def welcome() -> None:
+        links.append(await secure(theirs, called, trio.current_time, InlineWorkers()))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(welcome)
+        here = await secure(ours, calling, trio.current_time, workers)
+    pair = Pair(here, workers)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(here.run, pair.hear)
+        nursery.start_soon(links[0].run, pair.hear)
+        await wait_all_tasks_blocked()
+        yield pair
+        nursery.cancel_scope.cancel()
+
+
+def small(number: int) -> Refuse:
+    return Refuse(TOPIC, ((number, 1),))
+
+
+def data(number: int, length: int) -> Data:
+    return Data(TOPIC, ((number, 0, length),), bytes(length))
+
+
+async def test_a_small_message_is_sent_before_anything_else_runs() -> None:
+    async with linked() as pair:
+        sent: list[int] = []
+        send_now = SocketWire.send_now
+
+        def count(wire: SocketWire, frame: bytes) -> int:
+            sent.append(send_now(wire, frame))
+            return sent[-1]
+
+        with patch.object(SocketWire, "send_now", count):
+            for number in range(2):
+                pair.here.post(small(number))
+                assert len(sent) == number + 1
+        assert await pair.arrived(2) == [small(0), small(1)]
+
+
+async def test_all_arrives_in_order_when_the_system_takes_only_parts() -> None:
+    async with linked() as pair:
+        count = 20_000
+        for number in range(count):
+            pair.here.post(small(number))
+        assert await pair.arrived(count) == [small(number) for number in range(count)]
+
+
+async def test_what_is_posted_while_something_large_is_sent_waits_for_it() -> None:
+    async with linked() as pair, trio.open_nursery() as nursery:
+        large = data(7, 2 * ASIDE_BYTES)
+        nursery.start_soon(pair.here.put, large)
+        await wait_all_tasks_blocked()
+        pair.here.post(small(1))
+        assert await pair.arrived(2) == [large, small(1)]
+
+
+@pytest.mark.parametrize(
+    ("what", "calls"),
+    [(data(0, ASIDE_BYTES // 2), 0), (data(0, ASIDE_BYTES), 1), (lambda: data(0, 10), 1)],
+    ids=["small", "large", "still to be read"],
+)
+async def test_a_worker_makes_what_takes_long(what: Message | Making, calls: int) -> None:
+    async with linked() as pair:
+        await pair.here.put(what)
+        await pair.arrived(1)
+        assert pair.workers.calls == calls
+
+
+def broken(wire: SocketWire, frame: bytes) -> int:
+    raise WireBroken("the cable was cut")
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_a_broken_wire_ends_the_link(large: bool) -> None:
+    async with linked() as pair, trio.open_nursery() as nursery:
+        with patch.object(SocketWire, "send_now", broken):
+            if large:
+                nursery.start_soon(pair.here.put, data(0, 10))
+            else:
+                pair.here.post(small(1))
+            await wait_all_tasks_blocked()
+        assert pair.here.end is not None
+        assert pair.here.end.reason == "the cable was cut"
+        pair.here.post(small(2))
+        nursery.cancel_scope.cancel()
