@@ -5,8 +5,9 @@ read. Through the page cache each of its pages is allocated, filled by a copy, w
 in the end, waited for by fsync; past it the disk takes the bytes from where they are.
 
 A disk that has to seek is better served by the page cache, which sorts; it is told to begin at once, lest
-all is left to the fsync. No system tells which kind a disk
-is (a virtual one says anything), so the first writes are timed, and if they are slow it is left at that.
+all is left to the fsync. No system tells which kind a disk is (a virtual one says anything), so writes are
+timed, and when most of a run of them were slow it is left at that. Most, not their sum: on a busy machine a
+thread waits now and then for a processor, or for the interpreter, many times as long as for the disk.
 What is not a multiple of a block, as the end of a file, always goes through the page cache. Nothing tells
 cheaply whether the page cache has a chunk: to try (RWF_NOWAIT) makes it read ahead.
 """
@@ -34,7 +35,10 @@ SPARE_BUFFERS: Final = 4
 """Buffers kept for the next chunk, so that their pages are touched once: a few writers at a time."""
 
 TRIAL_BYTES: Final = 32 * MIB
-"""Written directly before a disk is judged: a cache inside the disk does not hide its seeks for longer."""
+"""Written directly before a disk is judged, each time anew: a cache inside it hides its seeks for a while."""
+
+SHORTEST_SECONDS: Final = 1e-6
+"""A write takes longer than that, whatever the clock says."""
 
 LEAST_RATE: Final = 100e6
 """Bytes a second. A disk that seeks for each chunk writes 20 to 60 MB/s, the slowest SSD 200."""
@@ -51,7 +55,7 @@ class Direct:
         self._lock = threading.Lock()
         self._spare: list[mmap.mmap] = []
         self._written = 0
-        self._seconds = 0.0
+        self._rates: list[float] = []
         self._slow = not (allowed and hasattr(os, "O_DIRECT"))
 
     @property
@@ -96,13 +100,15 @@ class Direct:
         return os.preadv(file.fd, [memory], offset)
 
     def _took(self, length: int, seconds: float) -> None:
-        """Judge the disk by its first writes."""
+        """Judge the disk by its last writes."""
         with self._lock:
-            if self._written >= TRIAL_BYTES:
-                return
             self._written += length
-            self._seconds += seconds
-            self._slow = self._written >= TRIAL_BYTES and self._written < LEAST_RATE * self._seconds
+            self._rates.append(length / max(seconds, SHORTEST_SECONDS))
+            if self._written >= TRIAL_BYTES:
+                usual = sorted(self._rates)[len(self._rates) // 2]
+                self._slow = self._slow or usual < LEAST_RATE
+                self._written = 0
+                self._rates.clear()
 
     @contextmanager
     def buffer(self) -> Iterator[mmap.mmap]:

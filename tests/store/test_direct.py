@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -17,17 +18,17 @@ from swarm.store.direct import BLOCK, LEAST_RATE, TRIAL_BYTES, Direct
 
 
 class Stopwatch:
-    """A clock on which each second look is `seconds` after the first."""
+    """A clock on which each second look is so much after the first, by turns."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, *seconds: float) -> None:
+        self._seconds = cycle(seconds)
         self._now = 0.0
         self._looks = 0
 
     def __call__(self) -> float:
         self._looks += 1
         if self._looks % 2 == 0:
-            self._now += self._seconds
+            self._now += next(self._seconds)
         return self._now
 
 
@@ -95,6 +96,31 @@ def test_a_disk_is_judged_by_its_first_writes(tmp_path: Path, factor: float, usa
     assert direct.usable == usable
     direct.write(file, [b"x" * MIB], 0)
     assert os.pread(file.fd, MIB, 0) == b"x" * MIB
+    file.close()
+
+
+USUAL = MIB / (2 * LEAST_RATE)
+WRITES = TRIAL_BYTES // MIB
+
+
+@pytest.mark.parametrize(
+    ("seconds", "usable"),
+    [
+        ([USUAL, USUAL, 100 * USUAL], True),
+        ([USUAL, 100 * USUAL, 100 * USUAL], False),
+        ([*[USUAL] * WRITES, *[3 * USUAL] * WRITES], False),
+        ([0.0], True),
+    ],
+    ids=["a thread that has to wait", "a disk that seeks", "a cache that is full", "a coarse clock"],
+)
+def test_most_of_the_last_writes_count(tmp_path: Path, seconds: list[float], usable: bool) -> None:
+    direct = Direct(Stopwatch(*seconds))
+    file = made(direct, tmp_path / "file", MIB)
+    if file.direct < 0:
+        usable = True
+    for _ in range(2 * WRITES):
+        direct.write(file, [bytes(MIB)], 0)
+    assert direct.usable == usable
     file.close()
 
 
