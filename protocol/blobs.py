@@ -42,10 +42,11 @@ class Blob:
 
     def span(self, index: int) -> tuple[int, int]:
         """(offset, length) in bytes of this blob's chunk number `index`."""
-        offset = index * self.chunk_length
+        length = chunk_length(self.size)
+        offset = index * length
         if not 0 <= offset < self.size:
             raise IndexError(index)
-        return offset, min(self.chunk_length, self.size - offset)
+        return offset, min(length, self.size - offset)
 
     def hasher(self) -> hashlib._Hash:
         """A hash object to feed the whole content to; its digest must equal `digest`."""

@@ -32,7 +32,10 @@ class WrongBytes(ValueError):
 
 def chunk_length(file_size: int) -> int:
     """Length in bytes of every chunk but the last of a file of this size."""
-    return next((length for below, length in CHUNK_LENGTHS if file_size < below), LARGEST_CHUNK)
+    for below, length in CHUNK_LENGTHS:
+        if file_size < below:
+            return length
+    return LARGEST_CHUNK
 
 
 def chunk_count(file_size: int) -> int:

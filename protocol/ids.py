@@ -7,11 +7,15 @@ key. Shown to people, ids are lower-case base32 without padding; `short` is the 
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from typing import Final, NewType
 
 from blake3 import blake3
 
 ID_LENGTH: Final = 32
+
+REMEMBERED_TEXTS: Final = 1024
+"""Ids whose text is remembered: those of a LAN, each of which is named with every order."""
 
 NodeId = NewType("NodeId", bytes)
 """32 bytes: BLAKE3 of the raw Ed25519 public key."""
@@ -47,6 +51,7 @@ def private_topic(key: SnapshotKey) -> SnapshotKey:
     return SnapshotKey(blake3(key, derive_key_context=PRIVATE_CONTEXT).digest())
 
 
+@lru_cache(REMEMBERED_TEXTS)
 def to_text(identifier: bytes) -> str:
     """Lower-case base32 without padding, 52 characters for an id."""
     return base64.b32encode(identifier).decode("ascii").rstrip("=").lower()

@@ -102,6 +102,8 @@ class Fetching:
     async def stop(self) -> None:
         """Have no delivery running any more, nor begin."""
         self.over.set()
+        if not self._deliveries:
+            return
         with trio.CancelScope(shield=True):
             while self._deliveries:
                 for scope in self._deliveries:

@@ -124,6 +124,8 @@ class Bulks:
         SourceFailed, never lasting: who cannot be reached now, or was just lost, has done nothing wrong and
         is welcome the moment it is back.
         """
+        if (bulk := self.best(peer)) is not None:
+            return bulk
         source = Source("peer", to_text(peer))
         with trio.move_on_after(OPEN_SECONDS):
             while (bulk := self.best(peer)) is None:
