@@ -85,7 +85,7 @@ class Link:
         self._outbox = Outbox()
         self._sealing = False
         self._sealed: deque[Bytes] = deque()
-        self._sending = True
+        self._sending = True  # until the sender runs nothing can be sent
         self._to_send = trio.lowlevel.ParkingLot()
         self._taken = trio.lowlevel.ParkingLot()
         self._scope = trio.CancelScope()
