@@ -134,7 +134,7 @@ class SocketWire(StreamWire):
         try:
             while rest := rest[self.send_now(rest) :]:
                 await trio.lowlevel.wait_writable(self._socket)
-        except trio.ClosedResourceError as error:
+        except (OSError, trio.ClosedResourceError) as error:
             raise WireBroken(_reason(error)) from error
 
     def send_now(self, data: Buffer) -> int:
