@@ -91,8 +91,8 @@ class Partial:
         return index in self._entries
 
     def at_hand(self, index: int) -> bool:
-        """Whether a chunk is in memory, or in the page cache as what was written last."""
-        return self._recent.get(self.blob, index) is not None or not self._direct.usable
+        """Whether a chunk is in memory. (What is in the page cache nobody tells; a disk may have to seek.)"""
+        return self._recent.get(self.blob, index) is not None
 
     @property
     def missing(self) -> int:

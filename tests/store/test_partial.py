@@ -31,6 +31,17 @@ def opened(layout: StoreLayout) -> Partial:
     return partial
 
 
+def test_only_what_is_in_memory_is_at_hand(layout: StoreLayout) -> None:
+    """A disk that seeks holds up who reads, whatever the page cache may have: that is for a worker."""
+    recent = Recent()
+    partial = Partial(BIG.blob, layout, Descriptors(), Direct(allowed=False), recent)
+    partial.load()
+    partial.put([Put(0, BIG.chunk(0), None)], PEER)
+    assert not partial.at_hand(0)
+    recent.add(BIG.blob, 0, BIG.chunk(0))
+    assert partial.at_hand(0)
+
+
 class FullDisk:
     """Stands for os.pwrite on a disk with room for `left` bytes."""
 
