@@ -13,6 +13,10 @@ nothing left to read when the last one is there. So the parts advance together: 
 helps whoever needs LEFT_SECONDS for as many, and begins with what the other would take last. While there is
 an origin, chunks come one by one and this is moot.
 
+While relays are busy they are asked for what few have, over and over: a chunk that two of them have might be
+left to the very end, and all nodes would hash the file from there on then. What is so far behind the parts
+that nobody relays yet is therefore asked of relays before anything that is not this node's own part.
+
 A holder that still has such chunks, or that is the origin, spends its upload on them: what others have as
 well is asked of the others, and of the origin only once it has been waiting.
 
@@ -162,7 +166,8 @@ class SliceFirst:
         self._partial = Partial(me, total, now)
 
     def tiers(self, peer: Peer, view: View, now: float) -> Iterator[Tier]:
-        """Own part of what nobody relays; parts of late nodes; what others have too, rarest first."""
+        """Own part of what nobody relays; what is far behind; parts of late nodes; what others have too,
+        rarest first."""
         if self._partial.applies(peer, view.present, view.peers):
             origin = peer.node == view.origin
             for bits in self._partial.tiers(
@@ -182,6 +187,8 @@ class SliceFirst:
         near_again = self._dealt_again(peer, view, near, now) if near else 0
         again = self._dealt_again(peer, view, unrelayed, now) if unrelayed != near else near_again
         yield Tier(mine & near, start)
+        if peer.wants:
+            yield Tier(self._behind(others, view))
         yield Tier(near_again, start, backwards=not led)
         yield Tier(minus(mine, near))
         yield Tier(minus(again, near), backwards=True)
@@ -196,6 +203,13 @@ class SliceFirst:
     def _near(self, bits: int) -> int:
         """What of these comes before the rest."""
         return bits & everything(lowest(bits) + HORIZON_ROUNDS * len(self._present)) if bits else 0
+
+    def _behind(self, bits: int, view: View) -> int:
+        """Of these, HORIZON_ROUNDS behind what nobody relays, the lowest: as many as there are nodes."""
+        ahead = minus(view.want, view.peers.relayed)
+        reached = lowest(ahead) if ahead else self._total
+        behind = bits & everything(max(reached - HORIZON_ROUNDS * len(self._present), 0))
+        return behind & everything(lowest(behind) + len(self._present)) if behind else 0
 
     def _start(self, view: View) -> int:
         """A place of this node's own, so that two nodes ask for different chunks first."""

@@ -23,7 +23,7 @@ from tests.scheduler.simulator import TOPIC, layout
 CHUNK = 256 * KIB
 SETTLE = 0.5
 ME = NodeId(b"m" * 32)
-A, B, C = (NodeId(name * 32) for name in (b"a", b"b", b"c"))
+A, B, C, D = (NodeId(name * 32) for name in (b"a", b"b", b"c", b"d"))
 
 
 class Bench:

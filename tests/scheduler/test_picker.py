@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.bits import from_members, members
+from protocol.bits import from_members, members, span
 from protocol.ids import NodeId
 from swarm.scheduler.events import (
     PeerElsewhere,
@@ -15,7 +15,7 @@ from swarm.scheduler.events import (
 )
 from swarm.scheduler.peers import ELSEWHERE_IDLE_SECONDS
 from swarm.scheduler.picker import HORIZON_ROUNDS, OWN_SLICE_GRACE
-from tests.scheduler.bench import CHUNK, ME, A, B, Bench, C
+from tests.scheduler.bench import CHUNK, ME, A, B, Bench, C, D
 
 
 def slices(bench: Bench, *present: NodeId) -> dict[NodeId, set[int]]:
@@ -149,3 +149,23 @@ def test_the_rarest_comes_first_among_what_several_have() -> None:
     bench.take()
     bench.tell(Vouched(bench.all))
     assert set(bench.fetches()[A]) == {30, 31}
+
+
+def test_what_is_far_behind_is_asked_of_a_busy_relay_before_what_few_have() -> None:
+    present = 4
+    reached = 1 + HORIZON_ROUNDS * present
+    assert first_of_a_relay(straggler=0, have=range(1, reached)) == 0
+    assert first_of_a_relay(straggler=0, have=range(1, reached - 1)) == 150
+
+
+def first_of_a_relay(straggler: int, have: range) -> int:
+    """What relay A is asked for first that has, of the seed's chunks, an early one as the other relays have,
+    and later ones alone."""
+    bench = Bench(200 * CHUNK, have=from_members(have), vouched=False)
+    for relay in (A, B, D):
+        bench.tell(PeerJoined(relay, True, True), PeerHas(relay, 1 << straggler))
+    bench.tell(PeerHas(A, span(150, 20)))
+    bench.seed(C)
+    bench.take()
+    bench.tell(Vouched(bench.all))
+    return bench.fetches()[A][0]
