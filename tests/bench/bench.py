@@ -111,6 +111,7 @@ class Bench:
     def _measure(self, number: int, name: str, contender: Contender, run: dict[str, Figures]) -> None:
         folder = self.folder / f"run-{number}-{len(run)}"
         folder.mkdir()
+        os.sync()  # what the one before wrote would be written to the disk while this one is measured
         try:
             run[name] = contender(folder)
         except NotInstalled as missing:
