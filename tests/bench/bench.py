@@ -23,6 +23,7 @@ from tempfile import mkdtemp
 from typing import Final
 
 from tests.bench.table import Column, Figures, Run, Target, contenders, middle, table, verdicts
+from tests.bench.usage import Processors
 from tests.lan.harness import PROJECT
 
 Contender = Callable[[Path], Figures]
@@ -84,6 +85,7 @@ class Bench:
     contenders: dict[str, Contender] = field(default_factory=dict)
     runs: list[dict[str, Figures]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    stolen: list[float] = field(default_factory=list)
 
     def __enter__(self) -> Bench:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and clean up
@@ -112,6 +114,7 @@ class Bench:
         folder = self.folder / f"run-{number}-{len(run)}"
         folder.mkdir()
         os.sync()  # what the one before wrote would be written to the disk while this one is measured
+        before = Processors.now()
         try:
             run[name] = contender(folder)
         except NotInstalled as missing:
@@ -120,8 +123,10 @@ class Bench:
             traceback.print_exc()
             self._note(f"{name} failed in run {number + 1}: {type(failure).__name__}")
         else:
+            self.stolen.append(before.share_stolen(Processors.now()))
             shown = ", ".join(f"{key} {figure:.4g}" for key, figure in run[name].items())
-            print(f"run {number + 1}, {name}: {shown}", file=sys.stderr, flush=True)
+            said = f"run {number + 1}, {name}: {shown}; stolen {self.stolen[-1]:.0%}"
+            print(said, file=sys.stderr, flush=True)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -130,13 +135,22 @@ class Bench:
             self.notes.append(text)
 
     def _report(self) -> None:
-        about = conditions()
+        about = conditions() | {"stolen": self._stolen()}
         print("\n".join(f"{key}: {value}" for key, value in about.items()), end="\n\n")
         print(table(self.columns, self.runs), end="\n\n")
         for line in (*verdicts(self.targets, self.columns, self.runs), *self.notes):
             print(line)
         if self.options.json:
             self.options.json.write_text(json.dumps(self._as_json(about), indent=1))
+
+    def _stolen(self) -> str:
+        """What other virtual machines took of the processors: above a few per cent, measure again."""
+        if not self.stolen:
+            return "nothing was measured"
+        least, most = min(self.stolen), max(self.stolen)
+        return (
+            f"{least:.0%} to {most:.0%} of the processor time wanted in a run went to other virtual machines"
+        )
 
     def _as_json(self, about: Mapping[str, str]) -> dict[str, object]:
         runs: Sequence[Run] = self.runs

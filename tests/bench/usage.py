@@ -25,6 +25,28 @@ def memory(pid: int, kind: Literal["VmRSS", "VmHWM"]) -> float:
     return int(found[1]) * 1024 / 1e6
 
 
+class Processors(NamedTuple):
+    """Processor time that was wanted so far, and what other virtual machines had of it, in ticks."""
+
+    wanted: int
+    stolen: int
+
+    @classmethod
+    def now(cls) -> Processors:
+        """Up to now (proc_stat(5))."""
+        return cls.parse(Path("/proc/stat").read_text())
+
+    @classmethod
+    def parse(cls, stat: str) -> Processors:
+        """From the text of /proc/stat."""
+        user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, stat.split()[1:9])
+        return cls(user + nice + system + irq + softirq + steal, steal)
+
+    def share_stolen(self, later: Processors) -> float:
+        """Of what was wanted from now to `later`."""
+        return (later.stolen - self.stolen) / max(later.wanted - self.wanted, 1)
+
+
 class Segments(NamedTuple):
     """TCP segments that a host has sent so far, with those without data, and how many of them again."""
 
