@@ -187,7 +187,7 @@ class SliceFirst:
         near_again = self._dealt_again(peer, view, near, now) if near else 0
         again = self._dealt_again(peer, view, unrelayed, now) if unrelayed != near else near_again
         yield Tier(mine & near, start)
-        if peer.wants:
+        if peer.wants and peer.node != view.origin:
             yield Tier(self._behind(others, view))
         yield Tier(near_again, start, backwards=not led)
         yield Tier(minus(mine, near))

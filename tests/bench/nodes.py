@@ -115,8 +115,7 @@ def start(nodes: Sequence[Node]) -> None:
 def preload(node: Node, mbit: float | None, repo: str = REPO) -> None:
     """Have a node fetch the repository from the hub, without a limit on its link meanwhile.
 
-    All that was written so far is on the disk then. The kernel would write it half a minute later, while what
-    comes next is measured, and hold up everybody for a quarter of a second.
+    All that was written so far is on the disk then: the kernel shall not write it while others are measured.
     """
     node.host.shape(None)
     race([node.get(repo)])

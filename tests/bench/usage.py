@@ -1,4 +1,4 @@
-"""What a process has used so far, and what a host has sent, as the kernel tells (proc(5))."""
+"""What a process has used, a host has sent, and other machines took so far, as the kernel tells (proc(5))."""
 
 from __future__ import annotations
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from protocol.bits import from_members, members, span
+from protocol.bits import from_members, members, single, span
 from protocol.ids import NodeId
 from swarm.scheduler.events import (
+    Event,
     PeerElsewhere,
     PeerHas,
     PeerJoined,
@@ -152,20 +153,24 @@ def test_the_rarest_comes_first_among_what_several_have() -> None:
 
 
 def test_what_is_far_behind_is_asked_of_a_busy_relay_before_what_few_have() -> None:
-    present = 4
-    reached = 1 + HORIZON_ROUNDS * present
-    assert first_of_a_relay(straggler=0, have=range(1, reached)) == 0
-    assert first_of_a_relay(straggler=0, have=range(1, reached - 1)) == 150
+    nodes = 4
+    assert first_of_a_relay(have=span(1, HORIZON_ROUNDS * nodes)) == [0]
+    assert first_of_a_relay(have=span(1, HORIZON_ROUNDS * nodes - 1)) == [150]
 
 
-def first_of_a_relay(straggler: int, have: range) -> int:
-    """What relay A is asked for first that has, of the seed's chunks, an early one as the other relays have,
-    and later ones alone."""
-    bench = Bench(200 * CHUNK, have=from_members(have), vouched=False)
+def test_of_an_origin_what_is_far_behind_is_not_asked_while_relays_have_it() -> None:
+    assert first_of_a_relay(PeerLease(A, True, 0), have=span(1, 100)) == []
+
+
+def first_of_a_relay(*events: Event, have: int) -> list[int]:
+    """What relay A is asked for first, if anything. It has chunk 0, as the other relays have, and some
+    from 150 on, as nobody has but the seed. have: what is here already."""
+    bench = Bench(200 * CHUNK, have=have, vouched=False)
     for relay in (A, B, D):
-        bench.tell(PeerJoined(relay, True, True), PeerHas(relay, 1 << straggler))
+        bench.tell(PeerJoined(relay, True, True), PeerHas(relay, single(0)))
     bench.tell(PeerHas(A, span(150, 20)))
     bench.seed(C)
+    bench.tell(*events)
     bench.take()
     bench.tell(Vouched(bench.all))
-    return bench.fetches()[A][0]
+    return bench.fetches().get(A, [])[:1]
