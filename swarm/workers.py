@@ -10,9 +10,13 @@ import ctypes
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Protocol, TypeVar, TypeVarTuple
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, TypeVarTuple
 
 import trio
+
+if TYPE_CHECKING:
+    from outcome import Outcome
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -41,13 +45,37 @@ def share_memory() -> None:
 
 
 class ThreadWorkers:
-    """Worker threads, at most `limit` at a time. A call once started runs to its end."""
+    """Worker threads, at most `limit` at a time. A call once started runs to its end.
+
+    trio.to_thread.run_sync names the thread before and after each call, which are two system calls, copies
+    the context, and yields once more than need be: too much for what is done for every chunk.
+    """
 
     def __init__(self, limit: int = MAX_THREADS) -> None:
         self._limiter = trio.CapacityLimiter(limit)
 
     async def run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        return await trio.to_thread.run_sync(function, *arguments, limiter=self._limiter)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        call = object()
+        try:
+            self._limiter.acquire_on_behalf_of_nowait(call)
+        except trio.WouldBlock:
+            await self._limiter.acquire_on_behalf_of(call)
+        task, token = trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()
+
+        def done(result: Outcome[T]) -> None:
+            self._limiter.release_on_behalf_of(call)
+            trio.lowlevel.reschedule(task, result)
+
+        trio.lowlevel.start_thread_soon(
+            partial(function, *arguments), lambda result: token.run_sync_soon(done, result)
+        )
+        value: T = await trio.lowlevel.wait_task_rescheduled(_not_to_be_aborted)
+        return value
+
+
+def _not_to_be_aborted(_: object) -> trio.lowlevel.Abort:
+    return trio.lowlevel.Abort.FAILED
 
 
 class InlineWorkers:
