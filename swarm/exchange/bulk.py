@@ -253,8 +253,11 @@ class BulkLink:
         arrived = [(self._fetches[order], chunks) for order, chunks in self._orders.data(message).items()]
         for fetching, _ in arrived:
             fetching.handing += 1
-        for fetching, chunks in arrived:
-            await self._arriving.send((fetching, chunks))
+        for arrival in arrived:
+            try:
+                self._arriving.send_nowait(arrival)
+            except trio.WouldBlock:
+                await self._arriving.send(arrival)
         if self._download is not None:
             await self._download.take(len(message.payload))
 

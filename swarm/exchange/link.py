@@ -86,6 +86,7 @@ class Link:
         self._sealing = False
         self._sealed: deque[Bytes] = deque()
         self._sending = True  # until the sender runs nothing can be sent
+        self._sending_since = clock()
         self._to_send = trio.lowlevel.ParkingLot()
         self._taken = trio.lowlevel.ParkingLot()
         self._scope = trio.CancelScope()
@@ -102,18 +103,28 @@ class Link:
     def heard_at(self) -> float:
         return self._clock() if self._handling else self._heard_at
 
+    @property
+    def _is_free(self) -> bool:
+        """Whether what is sealed now is the next to be sent."""
+        return self._outbox.empty and not (self._sealing or self._sealed)
+
     def post(self, message: Message) -> None:
         """Send a message now, or queue it; never blocks. A peer that has left too much unread is cut."""
         if self.end is not None:
             return
-        if self._outbox.empty and not (self._sealing or self._sealed or self._sending):
+        if self._is_free and not self._sending:
             self._send_now(message)
         elif not self._outbox.post(message):
             self.cut("the peer does not read what it is sent")
 
     async def put(self, what: Message | Making) -> None:
         """Send a large message, or have a worker make one and send it; returns once the peer is taking it."""
-        await self._outbox.put(what)
+        if not self._is_free or self._takes_long(what):
+            await self._outbox.put(what)
+        elif (frame := self._make(what)) is not None:
+            self._hand_over(frame)
+            while self._sealed:
+                await self._taken.park()
 
     async def aside(self, work: Callable[[], None]) -> None:
         """Have a worker do this."""
@@ -137,6 +148,7 @@ class Link:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._seal)
                     nursery.start_soon(self._send)
+                    nursery.start_soon(self._watch_sending)
                     nursery.start_soon(self._receive, handle)
                     for task in tasks:
                         nursery.start_soon(task)
@@ -164,7 +176,8 @@ class Link:
                 for event in await self._received(received, lacking):
                     if isinstance(event, Received):
                         await self._handled(handle, event.message)
-                self._news.unpark_all()
+                if self._news:
+                    self._news.unpark_all()
             self.cut("the peer closed the connection")
         except WireBroken as error:
             self.cut(str(error))
@@ -217,9 +230,11 @@ class Link:
 
     async def _made(self, what: Message | Making) -> Bytes | None:
         """The frame of what was put."""
-        if callable(what) or weight(what) >= ASIDE_BYTES:
-            return await self._workers.run(self._make, what)
-        return self._make(what)
+        return await self._workers.run(self._make, what) if self._takes_long(what) else self._make(what)
+
+    def _takes_long(self, what: Message | Making) -> bool:
+        """Whether it is for a worker."""
+        return callable(what) or weight(what) >= ASIDE_BYTES
 
     def _make(self, what: Message | Making) -> Bytes | None:
         message = what() if callable(what) else what
@@ -237,15 +252,21 @@ class Link:
                 while not self._sealed:
                     self._sending = False
                     await self._to_send.park()
-                self._sending = True
+                self._sending, self._sending_since = True, trio.current_time()
                 frames = self._sealed.popleft()
-                self._taken.unpark()
-                with trio.move_on_after(SEND_STALL_SECONDS) as patience:
-                    await self._wire.send(frames)
-                if patience.cancelled_caught:
-                    self.cut("the peer stopped reading")
+                self._taken.unpark_all()
+                await self._wire.send(frames)
         except WireBroken as error:
             self.cut(str(error))
+
+    async def _watch_sending(self) -> None:
+        """Cut the link when the peer does not take a frame in time; a scope around each would cost more."""
+        while True:
+            now = trio.current_time()
+            stalled_at = (self._sending_since if self._sending else now) + SEND_STALL_SECONDS
+            if now >= stalled_at:
+                self.cut("the peer stopped reading")
+            await trio.sleep_until(stalled_at)
 
 
 async def secure(

@@ -203,7 +203,10 @@ class Serving:
             await self._aside(reading.read)
         elif len(asked) == 1:
             reading.read()
-        await readings.send((served, reading))
+        try:
+            readings.send_nowait((served, reading))
+        except trio.WouldBlock:
+            await readings.send((served, reading))
 
     def _to_be_sent(self, topic: SnapshotKey, items: list[_Item]) -> list[_Item]:
         """Those of these chunks that the peer is not to have elsewhere; it is told of the others."""

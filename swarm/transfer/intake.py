@@ -192,16 +192,15 @@ class Intake:
             await self._keep(order, source, [_Part(part.chunk, lambda: verified)])
 
     async def _keep(self, order: Asked, source: Source, parts: list[_Part]) -> None:
-        """Store these, up to the first that is wrong. What is on disk counts, whatever the order becomes."""
+        """Store these, up to the first that is wrong. What is on disk counts, whatever the order becomes:
+        what a worker has begun is waited for, and nothing after it can be cancelled."""
         chunks = [part.chunk for part in parts]
+        items = [Unverified(*self._layout.locate(part.chunk), part.verify) for part in parts]
         self._keeping.update(chunks)
         try:
-            with trio.CancelScope(shield=True):
-                for chunk in filter(self._release, chunks):
-                    blob, index = self._layout.locate(chunk)
-                    await self._store.discard(blob, [index])
-                items = [Unverified(*self._layout.locate(part.chunk), part.verify) for part in parts]
-                found = await self._store.put_verified(items, source)
+            if quarantined := list(filter(self._release, chunks)):
+                await self._discard(quarantined)
+            found = await self._store.put_verified(items, source)
         finally:
             self._keeping.difference_update(chunks)
             self._kept.unpark_all()
@@ -210,6 +209,13 @@ class Intake:
                 raise WrongChunk(chunk, str(digest)) from digest
             self._stored(Taken(chunk, order.giver, source, self._layout.length(chunk), digest))
             order.settle(chunk)
+
+    async def _discard(self, chunks: list[int]) -> None:
+        """Make room for others in the place of these, which are in quarantine no more; all, once begun."""
+        with trio.CancelScope(shield=True):
+            for chunk in chunks:
+                blob, index = self._layout.locate(chunk)
+                await self._store.discard(blob, [index])
 
     async def write_small(self) -> None:
         """Store what `take` gathers, many at a time, until cancelled."""

@@ -152,3 +152,28 @@ async def test_a_broken_wire_ends_the_link(large: bool) -> None:
         assert pair.here.end.reason == "the cable was cut"
         pair.here.post(small(2))
         nursery.cancel_scope.cancel()
+
+
+async def test_several_may_put_and_post_at_a_time_and_each_is_heard_in_order() -> None:
+    lengths = [10, ASIDE_BYTES // 2, ASIDE_BYTES, 100]
+    async with linked() as pair, trio.open_nursery() as nursery:
+
+        async def put_all(first: int) -> None:
+            for number in range(first, first + 40):
+                await pair.here.put(data(number, lengths[number % len(lengths)]))
+
+        async def post_all() -> None:
+            for number in range(200):
+                pair.here.post(small(number))
+                await trio.lowlevel.checkpoint()
+
+        nursery.start_soon(put_all, 0)
+        nursery.start_soon(put_all, 40)
+        nursery.start_soon(post_all)
+        arrived = await pair.arrived(280)
+        posted = [message for message in arrived if isinstance(message, Refuse)]
+        assert posted == [small(number) for number in range(200)]
+        chunks = [message.pieces[0] for message in arrived if isinstance(message, Data)]
+        for first in (0, 40):
+            mine = [piece for piece in chunks if first <= piece[0] < first + 40]
+            assert mine == [(number, 0, lengths[number % 4]) for number in range(first, first + 40)]

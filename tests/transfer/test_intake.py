@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from unittest.mock import patch
 
@@ -11,14 +10,14 @@ import pytest
 import trio
 import trio.testing
 
-from protocol.chunks import WrongBytes
-from protocol.ids import ChunkDigest, NodeId
+from protocol.chunks import Bytes, Chunk, WrongBytes
+from protocol.ids import NodeId
 from protocol.limits import KIB
 from protocol.manifest import Blob
 from protocol.signing import attest
 from swarm.errors import WrongContent
 from swarm.sources import Source
-from swarm.store import Unverified
+from swarm.store import Vouched
 from swarm.transfer.intake import Taken, WrongChunk
 from tests.exchange.nodes import Content
 from tests.node.lan import flipped
@@ -137,16 +136,13 @@ async def test_of_chunks_that_come_together_one_may_be_here_already(tmp_path: Pa
 
 async def test_what_is_being_written_counts_even_if_the_order_ends(tmp_path: Path) -> None:
     async with kitchen(tmp_path, CONTENT) as kit:
-        put = kit.store.put_verified
         with trio.CancelScope() as scope:
 
-            async def put_and_cancel(
-                items: Sequence[Unverified], source: Source
-            ) -> list[ChunkDigest | WrongBytes]:
+            def cancel_and_name(data: Bytes) -> Vouched:
                 scope.cancel()
-                return await put(items, source)
+                return Vouched(Chunk.named(data), None)
 
-            with patch.object(kit.store, "put_verified", put_and_cancel):
+            with patch("swarm.transfer.intake._named", cancel_and_name):
                 await kit.take(UPSTREAM, 0)
         assert kit.have == 0b1
         assert await kit.on_disk(0) == CONTENT.chunk(0)
