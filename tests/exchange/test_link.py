@@ -9,12 +9,12 @@ from unittest.mock import patch
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from protocol.connection import Connection
 from protocol.handshake import Hello
 from protocol.messages import Data, Refuse
-from swarm.exchange.link import ASIDE_BYTES, Link, secure
+from swarm.exchange.link import ASIDE_BYTES, SEND_STALL_SECONDS, Link, secure
 from swarm.exchange.outbox import Making, Message
 from swarm.exchange.wire import SocketWire, WireBroken
 from swarm.workers import InlineWorkers
@@ -177,3 +177,20 @@ async def test_several_may_put_and_post_at_a_time_and_each_is_heard_in_order() -
         for first in (0, 40):
             mine = [piece for piece in chunks if first <= piece[0] < first + 40]
             assert mine == [(number, 0, lengths[number % 4]) for number in range(first, first + 40)]
+
+
+async def test_a_peer_that_stops_reading_is_cut_after_so_many_seconds_of_one_frame(
+    autojump_clock: MockClock,
+) -> None:
+    async with linked() as pair:
+        await trio.sleep(1.5 * SEND_STALL_SECONDS)
+        assert pair.here.end is None
+        async with trio.open_nursery() as nursery:
+            for number in range(2):
+                nursery.start_soon(pair.here.put, data(number, 4 * ASIDE_BYTES))
+            await trio.sleep(SEND_STALL_SECONDS - 1)
+            assert pair.here.end is None
+            await trio.sleep(2)
+            assert pair.here.end is not None
+            assert pair.here.end.reason == "the peer stopped reading"
+            nursery.cancel_scope.cancel()
