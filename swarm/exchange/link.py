@@ -23,7 +23,7 @@ from protocol.connection import Connection, Event, HandshakeDone, ProtocolFault,
 from protocol.handshake import PeerIdentity
 from protocol.ids import NodeId
 from protocol.limits import KIB
-from swarm.exchange.outbox import Making, Message, Outbox, weight
+from swarm.exchange.outbox import BATCH_BYTES, Making, Message, Outbox, weight
 from swarm.exchange.wire import Wire, WireBroken, wire_over
 from swarm.workers import Workers
 
@@ -85,6 +85,8 @@ class Link:
         self._outbox = Outbox()
         self._sealing = False
         self._sealed: deque[Bytes] = deque()
+        self._sealed_small = 0
+        self._next_large: Bytes | None = None
         self._sending = True  # until the sender runs nothing can be sent
         self._sending_since = clock()
         self._to_send = trio.lowlevel.ParkingLot()
@@ -105,25 +107,28 @@ class Link:
 
     @property
     def _is_free(self) -> bool:
-        """Whether what is sealed now is the next to be sent."""
-        return self._outbox.empty and not (self._sealing or self._sealed)
+        """Whether what is sealed now comes right after what was sealed so far."""
+        return self._outbox.empty and not self._sealing
 
     def post(self, message: Message) -> None:
         """Send a message now, or queue it; never blocks. A peer that has left too much unread is cut."""
         if self.end is not None:
             return
-        if self._is_free and not self._sending:
+        if self._is_free and not (self._sending or self._sealed):
             self._send_now(message)
+        elif self._is_free and self._sealed_small < BATCH_BYTES:
+            self._send_soon(message)
         elif not self._outbox.post(message):
             self.cut("the peer does not read what it is sent")
 
     async def put(self, what: Message | Making) -> None:
         """Send a large message, or have a worker make one and send it; returns once the peer is taking it."""
-        if not self._is_free or self._takes_long(what):
+        if not self._is_free or self._next_large is not None or self._takes_long(what):
             await self._outbox.put(what)
         elif (frame := self._make(what)) is not None:
+            self._next_large = frame
             self._hand_over(frame)
-            while self._sealed:
+            while self._next_large is frame:
                 await self._taken.park()
 
     async def aside(self, work: Callable[[], None]) -> None:
@@ -207,6 +212,15 @@ class Link:
             if rest:
                 self._hand_over(rest)
 
+    def _send_soon(self, message: Message) -> None:
+        """Seal this after what is sealed already, in one piece with the small ones before."""
+        frame = self._connection.seal(message)
+        self._sealed_small += len(frame)
+        if self._sealed and isinstance(self._sealed[-1], bytearray):
+            self._sealed[-1] += frame
+        else:
+            self._hand_over(bytearray(frame))
+
     def _hand_over(self, frames: Bytes) -> None:
         """Have the sender take these after those before."""
         self._sealed.append(frames)
@@ -254,6 +268,10 @@ class Link:
                     await self._to_send.park()
                 self._sending, self._sending_since = True, trio.current_time()
                 frames = self._sealed.popleft()
+                if isinstance(frames, bytearray):
+                    self._sealed_small -= len(frames)
+                if frames is self._next_large:
+                    self._next_large = None
                 self._taken.unpark_all()
                 await self._wire.send(frames)
         except WireBroken as error:

@@ -1,8 +1,9 @@
 """Answers what a peer asks for on a bulk connection: chunks in the order asked, and manifests.
 
 One task takes requests from the queue and has a worker read what lies on disk, one frame ahead; another
-has the link encrypt and send one frame after another. What the peer calls off before it is read is neither
-read nor sent. A peer that asks for absurdly much at once is cut.
+has the link encrypt and send one frame after another. What lies in memory is sent by the first, unless
+something is ahead of it. What the peer calls off before it is read is neither read nor sent. A peer that
+asks for absurdly much at once is cut.
 
 A frame costs both sides about as much time as half a megabyte does, whatever is in it. Small chunks always
 share frames; others do on a link that is so fast that none of them waits for it (`reading` makes the frames).
@@ -94,6 +95,7 @@ class Serving:
         self._given = given
         self._clock = clock
         self._sending = False
+        self._ahead = 0
         self._pace = Pace()
         self._taking, self._taking_since = 0, -math.inf
         self._memories = deque(mmap(-1, LARGEST_CHUNK) for _ in range(MEMORIES))
@@ -203,6 +205,10 @@ class Serving:
             await self._aside(reading.read)
         elif len(asked) == 1:
             reading.read()
+            if not self._ahead:
+                await self._give(served, reading)
+                return
+        self._ahead += 1
         try:
             readings.send_nowait((served, reading))
         except trio.WouldBlock:
@@ -217,20 +223,25 @@ class Serving:
 
     async def _send(self, ready: trio.MemoryReceiveChannel[tuple[Served, Reading]]) -> None:
         async for served, reading in ready:
-            if not self._offered.still(served):
-                self._refuse(reading.topic, reading.chunks)
-                continue
-            self._sending = True
-            while reading.more:
-                if (made := reading.next_frame() if reading.is_read else reading.next_frame) is not None:
-                    await self._put(made)
-                self._measure(reading.made)
-                self._count(reading.made)
-                if self._upload is not None:
-                    await self._upload.take(reading.made)
-            self._sending = False
-            self._given.sent(self, reading.topic, reading.chunks, self._clock())
-            self._refuse(reading.topic, reading.absent)
+            await self._give(served, reading)
+            self._ahead -= 1
+
+    async def _give(self, served: Served, reading: Reading) -> None:
+        """Send these chunks, if the peer may still have them."""
+        if not self._offered.still(served):
+            self._refuse(reading.topic, reading.chunks)
+            return
+        self._sending = True
+        while reading.more:
+            if (made := reading.next_frame() if reading.is_read else reading.next_frame) is not None:
+                await self._put(made)
+            self._measure(reading.made)
+            self._count(reading.made)
+            if self._upload is not None:
+                await self._upload.take(reading.made)
+        self._sending = False
+        self._given.sent(self, reading.topic, reading.chunks, self._clock())
+        self._refuse(reading.topic, reading.absent)
 
     def _measure(self, taking: int) -> None:
         """The link has taken the frame before, and begins with one of so many bytes."""
