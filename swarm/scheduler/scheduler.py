@@ -36,8 +36,8 @@ from swarm.scheduler.windows import HEDGE_MIN_SECONDS
 
 SWEEP_SECONDS: Final = 0.05
 """Chunks and news of chunks come by the thousand a second. Each is followed up at once, with the source it
-is about; everything else (other sources, clocks, hedges, questions) is looked at so often at most: a fifth
-of what a source has outstanding (PIPELINE_SECONDS), a tenth of the patience of a hedge."""
+is about; everything else (other sources, clocks, hedges, questions, turns) is looked at so often at most: a
+fifth of what a source has outstanding (PIPELINE_SECONDS), a tenth of the patience of a hedge."""
 
 FREQUENT: Final = frozenset([ev.Stored, ev.PeerHas, ev.Vouched])
 """The events that come by the thousand."""
@@ -354,10 +354,11 @@ class Scheduler:
             self._lease.next_wake(now),
             *self._origin.next_wake(),
             self._peers.next_wake(),
-            self._picker.next_wake(now),
             self._desk.next_wake(),
             self._stuck.next_wake(),
         ]
+        if (turn := self._picker.next_wake(now)) is not None:
+            times.append(max(turn, now + SWEEP_SECONDS))
         for both in clocks.values():
             times += both
         if any(source not in clocks for source in self._orders.sources()):

@@ -32,6 +32,7 @@ from swarm.scheduler.events import (
     Wanted,
 )
 from swarm.scheduler.peers import DISTRUST_SECONDS, ELSEWHERE_IDLE_SECONDS, PAUSE_SECONDS, REFUSED_SECONDS
+from swarm.scheduler.picker import SliceFirst
 from swarm.scheduler.scheduler import SWEEP_SECONDS, Scheduler
 from swarm.scheduler.stuck import NO_SOURCE_SECONDS
 from swarm.scheduler.windows import HEDGE_MIN_SECONDS, MIN_WINDOW, ORDER_STALL_SECONDS
@@ -121,6 +122,18 @@ def test_what_concerns_others_follows_the_news_of_a_chunk_within_a_sweep() -> No
     bench.now = 0.21
     bench.tell(PeerHas(B, 0b01))
     assert bench.wake == 0.2 + SWEEP_SECONDS
+
+
+class Restless(SliceFirst):
+    """A policy that would be asked again every millisecond."""
+
+    def next_wake(self, now: float) -> float | None:
+        return now + 0.001
+
+
+def test_turns_that_come_in_quick_succession_are_looked_at_together() -> None:
+    scheduler = Scheduler(ME, TOPIC, layout(100), 0, 0.0, settle=0.0, picker=Restless(ME, 1, 0.0))
+    assert WakeAt(10.0 + SWEEP_SECONDS) in scheduler.step(Wanted(1), 10.0)
 
 
 def test_a_tick_before_anything_is_due_only_sets_the_alarm_again() -> None:
