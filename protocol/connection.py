@@ -149,7 +149,9 @@ class Connection:
             raise TypeError(f"{type(message).__name__} on a {kind} connection")
         header = encode_message(message)
         if kind == "bulk":
-            return self._sealer.seal(HEADER_LENGTH.pack(len(header)) + header, payload_of(message), into=into)
+            header = HEADER_LENGTH.pack(len(header)) + header
+            if payload := payload_of(message):
+                return self._sealer.seal(header, payload, into=into)
         return self._sealer.seal(header, into=into)
 
     def _raise_fault(self) -> None:

@@ -109,6 +109,7 @@ class Topic:
         self._digest_of = digest_of
         self.present: set[NodeId] = set()
         self.searched = trio.Event()
+        self._room_left = 0  # so many small events fit for certain
         self._events, self.events = trio.open_memory_channel[TopicEvent](float("inf"))
 
     @property
@@ -126,9 +127,10 @@ class Topic:
 
     async def hear(self, event: PeerMessage) -> None:
         """Pass a message on to the transfer, once it has caught up a little."""
-        room = EVENTS_ROOM if weight(event.message) < LARGE_EVENT else LARGE_EVENTS_ROOM
-        while self._events.statistics().current_buffer_used >= room:  # noqa: ASYNC110  # a channel has no such event
-            await trio.sleep(EVENTS_POLL_SECONDS)
+        if self._room_left and weight(event.message) < LARGE_EVENT:
+            self._room_left -= 1
+        else:
+            await self._wait_for_room(event)
         match event.message:
             case Join():
                 self.present.add(event.peer)
@@ -137,6 +139,14 @@ class Topic:
             case _ if event.peer not in self.present:
                 return
         self._pass_on(event)
+
+    async def _wait_for_room(self, event: PeerMessage) -> None:
+        """Return once there is room for this event; a look at the channel costs as much as to pass one on."""
+        room = EVENTS_ROOM if weight(event.message) < LARGE_EVENT else LARGE_EVENTS_ROOM
+        waiting = self._events.statistics
+        while (used := waiting().current_buffer_used) >= room:  # noqa: ASYNC110  # a channel has no such event
+            await trio.sleep(EVENTS_POLL_SECONDS)
+        self._room_left = room - used - 1
 
     def gone(self, peer: NodeId) -> None:
         """The link with this peer is no more: never late, even if the transfer is behind."""
