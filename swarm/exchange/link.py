@@ -6,7 +6,8 @@ calls `cut`, from anywhere; `run` then ends and `end` says why.
 
 What has to be read from disk is read and encrypted by a worker in one go, and large frames are encrypted and
 decrypted by one, so that several links keep several cores busy. Small messages, which are most of them, are
-sent from where they are posted, if nothing waits before them: to wake a task for each costs more.
+sent from where they are posted, or sealed there behind the frames under way: to wake a task for each costs
+more. Only what finds a worker at it, or too much before it, waits in the outbox.
 """
 
 from __future__ import annotations
