@@ -56,7 +56,7 @@ RUN_SECONDS: Final = 60.0
 
 @dataclass(frozen=True)
 class Counters:
-    """Bytes on a host's link since the LAN was made, with all headers, as the kernel counted them."""
+    """Bytes on a host's link since the LAN was made. Segments passed on in one piece count one header."""
 
     received: int
     sent: int
