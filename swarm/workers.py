@@ -67,9 +67,13 @@ class ThreadWorkers:
             self._limiter.release_on_behalf_of(call)
             trio.lowlevel.reschedule(task, result)
 
-        trio.lowlevel.start_thread_soon(
-            partial(function, *arguments), lambda result: token.run_sync_soon(done, result)
-        )
+        try:
+            trio.lowlevel.start_thread_soon(
+                partial(function, *arguments), lambda result: token.run_sync_soon(done, result)
+            )
+        except BaseException:  # no thread is to be had
+            self._limiter.release_on_behalf_of(call)
+            raise
         value: T = await trio.lowlevel.wait_task_rescheduled(_not_to_be_aborted)
         return value
 

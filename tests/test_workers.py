@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from unittest.mock import patch
 
 import pytest
 import trio
@@ -49,6 +50,15 @@ async def test_a_call_gives_what_the_function_gives_or_raises() -> None:
     with pytest.raises(ZeroDivisionError):
         await workers.run(divmod, 7, 0)
     assert await workers.run(divmod, 7, 2) == (3, 1)
+
+
+async def test_a_call_for_which_there_is_no_thread_takes_no_place() -> None:
+    workers = ThreadWorkers(limit=1)
+    no_thread = RuntimeError("can't start new thread")
+    with patch("trio.lowlevel.start_thread_soon", side_effect=no_thread), pytest.raises(RuntimeError):
+        await workers.run(divmod, 7, 2)
+    with trio.fail_after(5):
+        assert await workers.run(divmod, 7, 2) == (3, 1)
 
 
 async def test_no_more_calls_than_the_limit_run_at_a_time() -> None:

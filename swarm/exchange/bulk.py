@@ -20,6 +20,7 @@ from protocol.manifest import Layout
 from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
 from swarm.exchange.counters import Counter
 from swarm.exchange.given import Given
+from swarm.exchange.handing import hand
 from swarm.exchange.interfaces import Limiter, PeerMessage
 from swarm.exchange.link import Link
 from swarm.exchange.manifests import Manifests
@@ -254,10 +255,7 @@ class BulkLink:
         for fetching, _ in arrived:
             fetching.handing += 1
         for arrival in arrived:
-            try:
-                self._arriving.send_nowait(arrival)
-            except trio.WouldBlock:
-                await self._arriving.send(arrival)
+            await hand(self._arriving, arrival)
         if self._download is not None:
             await self._download.take(len(message.payload))
 

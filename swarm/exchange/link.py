@@ -85,11 +85,11 @@ class Link:
         self._workers = workers
         self._outbox = Outbox()
         self._sealing = False
-        self._sealed: deque[Bytes] = deque()
+        self._sealed: deque[Bytes] = deque()  # small messages together in a bytearray, as nothing else
         self._sealed_small = 0
         self._next_large: Bytes | None = None
         self._sending = True  # until the sender runs nothing can be sent
-        self._sending_since = clock()
+        self._sending_since = 0.0
         self._to_send = trio.lowlevel.ParkingLot()
         self._taken = trio.lowlevel.ParkingLot()
         self._scope = trio.CancelScope()
@@ -149,6 +149,7 @@ class Link:
 
     async def run(self, handle: MessageHandler, *tasks: Task) -> None:
         """Receive, send and run these tasks beside, until the link is cut, which all of this may do."""
+        self._sending_since = trio.current_time()
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:

@@ -25,6 +25,7 @@ from protocol.ids import ChunkDigest, SnapshotKey
 from protocol.limits import KIB, MAX_DATA_PAYLOAD, MAX_PIECES, MIB
 from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
 from swarm.exchange.given import Given
+from swarm.exchange.handing import hand
 from swarm.exchange.interfaces import Limiter, Served
 from swarm.exchange.offered import Offered
 from swarm.exchange.outbox import Making
@@ -209,10 +210,7 @@ class Serving:
                 await self._give(served, reading)
                 return
         self._ahead += 1
-        try:
-            readings.send_nowait((served, reading))
-        except trio.WouldBlock:
-            await readings.send((served, reading))
+        await hand(readings, (served, reading))
 
     def _to_be_sent(self, topic: SnapshotKey, items: list[_Item]) -> list[_Item]:
         """Those of these chunks that the peer is not to have elsewhere; it is told of the others."""

@@ -141,10 +141,15 @@ class Topic:
         self._pass_on(event)
 
     async def _wait_for_room(self, event: PeerMessage) -> None:
-        """Return once there is room for this event; a look at the channel costs as much as to pass one on."""
+        """Return once there is room for this event, and note how much more there is then.
+
+        To look costs as much as to pass an event on. It has to be looked at again and again: whoever reads
+        from a memory channel wakes a sender that waits for room in it, and this one has no such limit, lest
+        a lost link have to wait.
+        """
         room = EVENTS_ROOM if weight(event.message) < LARGE_EVENT else LARGE_EVENTS_ROOM
         waiting = self._events.statistics
-        while (used := waiting().current_buffer_used) >= room:  # noqa: ASYNC110  # a channel has no such event
+        while (used := waiting().current_buffer_used) >= room:  # noqa: ASYNC110  # nobody tells; see above
             await trio.sleep(EVENTS_POLL_SECONDS)
         self._room_left = room - used - 1
 
