@@ -29,6 +29,7 @@ from swarm.exchange.orders import Order, Orders, Unsolicited
 from swarm.exchange.outbox import Message
 from swarm.exchange.serving import Serving, TooGreedy
 from swarm.exchange.spans import sendable_spans
+from swarm.exchange.turns import Turn, Turns
 from swarm.sources.interface import Arrived, Deliver, Source, SourceFailed
 
 STALL_SECONDS: Final = 30.0
@@ -113,7 +114,7 @@ class Fetching:
 
 
 class BulkLink:
-    """One bulk connection of a pair. `mine`: this node dialled it. `given`: what all its links were given."""
+    """One bulk connection of a pair. `mine`: this node dialled it. `given`, `turns`: of all its links."""
 
     def __init__(
         self,
@@ -123,6 +124,7 @@ class BulkLink:
         *,
         mine: bool,
         given: Given,
+        turns: Turns,
         heard: Heard,
         upload: Limiter | None = None,
         download: Limiter | None = None,
@@ -140,6 +142,7 @@ class BulkLink:
         self._arriving, self._arrived = trio.open_memory_channel[tuple[Fetching, Arrived]](0)
         self._manifests = Manifests()
         self._expecting_since = clock()
+        turn = link.turn = Turn(turns, clock)
         self._serving = Serving(
             offered,
             post=link.post,
@@ -148,6 +151,7 @@ class BulkLink:
             upload=upload,
             count=counter.count_sent,
             given=given,
+            turn=turn,
             clock=clock,
         )
 

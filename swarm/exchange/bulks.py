@@ -24,6 +24,7 @@ from swarm.exchange.given import Given
 from swarm.exchange.interfaces import Catalog, Limiter, PeerMessage
 from swarm.exchange.link import Link
 from swarm.exchange.offered import Offered
+from swarm.exchange.turns import Turns
 from swarm.sources.address import Address
 from swarm.sources.interface import Source, SourceFailed
 
@@ -105,6 +106,7 @@ class Bulks:
         self._download = download
         self._clock = clock
         self._given = Given()
+        self._turns = Turns()
         self._links: dict[NodeId, list[BulkLink]] = {}
         self._opening: dict[NodeId, _Opening] = {}
         self._keep: set[NodeId] = set()
@@ -217,6 +219,7 @@ class Bulks:
             self.counters.of(peer),
             mine=mine,
             given=self._given,
+            turns=self._turns,
             heard=self._pairs.heard,
             upload=self._upload,
             download=self._download,

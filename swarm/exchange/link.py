@@ -25,6 +25,7 @@ from protocol.handshake import PeerIdentity
 from protocol.ids import NodeId
 from protocol.limits import KIB
 from swarm.exchange.outbox import BATCH_BYTES, Making, Message, Outbox, weight
+from swarm.exchange.turns import TURN_BYTES, Turn
 from swarm.exchange.wire import Wire, WireBroken, wire_over
 from swarm.workers import Workers
 
@@ -65,6 +66,7 @@ class Link:
     """A connection whose handshake is done; made by `secure`.
 
     `peer` is proven. `heard_at` is when anything last came, on `clock`; a message being handled counts.
+    `turn`: what large frames wait for.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Link:
     ) -> None:
         self.peer = peer
         self.end: End | None = None
+        self.turn: Turn | None = None
         self._wire = wire
         self._connection = connection
         self._early = early
@@ -275,9 +278,19 @@ class Link:
                 if frames is self._next_large:
                     self._next_large = None
                 self._taken.unpark_all()
-                await self._wire.send(frames)
+                if self.turn is not None and self.turn.needed and len(frames) >= TURN_BYTES:
+                    await self._send_in_turn(frames, self.turn)
+                else:
+                    await self._wire.send(frames)
         except WireBroken as error:
             self.cut(str(error))
+
+    async def _send_in_turn(self, frame: Bytes, turn: Turn) -> None:
+        await turn.begin(len(frame))
+        try:
+            await self._wire.send(frame)
+        finally:
+            turn.end()
 
     async def _watch_sending(self) -> None:
         """Cut the link when the peer does not take a frame in time; a scope around each would cost more."""

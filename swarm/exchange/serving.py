@@ -31,6 +31,7 @@ from swarm.exchange.offered import Offered
 from swarm.exchange.outbox import Making
 from swarm.exchange.reading import Reading
 from swarm.exchange.spans import covers, sendable_spans
+from swarm.exchange.turns import Turn
 from swarm.scheduler.windows import Pace
 
 MAX_QUEUED: Final = 16_384
@@ -71,7 +72,7 @@ class _Item:
 
 class Serving:
     """The requests of one bulk connection. `offered`: what the peer may have. `post` and `put` are those of
-    its link. `given`: what all links of this node got."""
+    its link. `given`: what all links of this node got. `turn`: when this one may send as a seed."""
 
     def __init__(
         self,
@@ -83,6 +84,7 @@ class Serving:
         upload: Limiter | None,
         count: Callable[[int], None],
         given: Given,
+        turn: Turn,
         clock: Callable[[], float],
     ) -> None:
         self._offered = offered
@@ -94,6 +96,7 @@ class Serving:
         self._queue: deque[_Item | NeedManifest] = deque()
         self._asked = trio.lowlevel.ParkingLot()
         self._given = given
+        self._turn = turn
         self._clock = clock
         self._sending = False
         self._ahead = 0
@@ -230,6 +233,7 @@ class Serving:
             self._refuse(reading.topic, reading.chunks)
             return
         self._sending = True
+        self._turn.needed = not served.wants
         while reading.more:
             if (made := reading.next_frame() if reading.is_read else reading.next_frame) is not None:
                 await self._put(made)

@@ -16,6 +16,7 @@ from protocol.handshake import Hello
 from protocol.messages import Data, Refuse
 from swarm.exchange.link import ASIDE_BYTES, SEND_STALL_SECONDS, Link, secure
 from swarm.exchange.outbox import Making, Message
+from swarm.exchange.turns import SIDE_BY_SIDE, Turn, Turns
 from swarm.exchange.wire import SocketWire, WireBroken
 from swarm.workers import InlineWorkers
 from tests.protocol.peers import ALICE, BOB, TOPIC
@@ -177,6 +178,31 @@ async def test_several_may_put_and_post_at_a_time_and_each_is_heard_in_order() -
         for first in (0, 40):
             mine = [piece for piece in chunks if first <= piece[0] < first + 40]
             assert mine == [(number, 0, lengths[number % 4]) for number in range(first, first + 40)]
+
+
+@pytest.mark.parametrize("needed", [True, False])
+async def test_a_large_frame_of_a_seed_waits_for_its_turn(needed: bool) -> None:
+    turns = Turns()
+    others = [Turn(turns, lambda: 0.0) for _ in range(SIDE_BY_SIDE)]
+    turn = Turn(turns, lambda: 0.0)
+    for _ in range(100):  # ahead of the others
+        await turn.begin(ASIDE_BYTES)
+        turn.end()
+    for other in others:
+        await other.begin(ASIDE_BYTES)
+    async with linked() as pair:
+        pair.here.turn = turn
+        turn.needed = needed
+        async with trio.open_nursery() as nursery:
+            pair.here.post(small(0))
+            nursery.start_soon(pair.here.put, data(1, ASIDE_BYTES))
+            with trio.move_on_after(0.1) as too_long:
+                await pair.arrived(2)
+            assert too_long.cancelled_caught == needed
+            others[0].end()
+            assert await pair.arrived(2) == [small(0), data(1, ASIDE_BYTES)]
+        assert turns.admit(0.0) == []
+        await turn.begin(ASIDE_BYTES)
 
 
 async def test_a_peer_that_stops_reading_is_cut_after_so_many_seconds_of_one_frame(

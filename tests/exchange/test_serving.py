@@ -19,6 +19,7 @@ from swarm.exchange.given import Given
 from swarm.exchange.offered import Offered
 from swarm.exchange.outbox import Making
 from swarm.exchange.serving import MAX_QUEUED, USUAL_PAYLOAD, Serving, TooGreedy
+from swarm.exchange.turns import Turn, Turns
 from tests.exchange.nodes import Content, Offer, Shelf
 
 TOPIC = SnapshotKey(bytes(32))
@@ -33,6 +34,7 @@ class Desk:
             self.shelf.add(offer)
         self.posted: list[Refuse | Elsewhere | ManifestPart] = []
         self.given = Given()
+        self.turn = Turn(Turns(), trio.current_time)
         self.counted = 0
         self.out, self.frames = trio.open_memory_channel[Data | ManifestPart](0)
         self.standing: Standing = "open"
@@ -44,6 +46,7 @@ class Desk:
             upload=None,
             count=self.count,
             given=self.given,
+            turn=self.turn,
             clock=trio.current_time,
         )
 
@@ -252,3 +255,12 @@ async def test_greed_has_a_limit() -> None:
         desk.serving.ask(request(content, *[0] * 512))
     with pytest.raises(TooGreedy):
         desk.serving.ask(NeedManifest(content.key))
+
+
+@pytest.mark.parametrize("wants", [True, False])
+async def test_a_seed_s_links_take_turns(autojump_clock: MockClock, wants: bool) -> None:
+    content = Content(4 << 20, seed=1)
+    async with Desk(Offer(content, everything(content.layout.total), wants=wants)).open() as desk:
+        desk.serving.ask(request(content, 0))
+        await desk.rest()
+        assert desk.turn.needed != wants
