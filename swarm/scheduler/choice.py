@@ -42,7 +42,7 @@ class Choice:
         """Bytes that may be ordered from a peer; nothing until at least half of its window is free."""
         if not peer.offers:
             return 0
-        window = peer.pace.window(self._longest)
+        window = peer.pace.window(self._longest, self._orders.busy)
         room = window - self._orders.owed(peer.node)
         return room if 2 * room >= window else 0
 

@@ -16,7 +16,9 @@ RATE_HALF_LIFE: Final = 1.0
 """Seconds of work after which a measurement counts half: follows a link that changes, not one late chunk."""
 
 PIPELINE_SECONDS: Final = 0.25
-"""Work to have outstanding beside the source's own delay: more than a busy event loop ever pauses."""
+"""Work to have outstanding from all sources together, beside the delay of each: more than a busy event loop
+ever pauses. As much from each of many would queue where others' orders wait, and whoever got less of a source
+would go on getting less."""
 
 MIN_WINDOW: Final = 512 * KIB
 """Outstanding bytes for a source not measured yet, or slow: enough to measure, little to lose."""
@@ -76,12 +78,14 @@ class Pace:
         if self._seconds > 0:
             self.rate = self._bytes / self._seconds
 
-    def window(self, longest: int) -> int:
-        """Bytes to have outstanding when chunks are up to `longest` bytes: always room for two."""
+    def window(self, longest: int, sources: int) -> int:
+        """Bytes to have outstanding, as one of so many sources that owe something, when chunks are up to
+        `longest` bytes: always room for two."""
         least = 2 * longest if 2 * longest > MIN_WINDOW else MIN_WINDOW
         if self.rate is None or self.latency is None:
             return least
-        return int(max(least, min(self.rate * (self.latency + PIPELINE_SECONDS), MAX_WINDOW)))
+        delay = self.latency + PIPELINE_SECONDS / max(sources, 1)
+        return int(max(least, min(self.rate * delay, MAX_WINDOW)))
 
     def seconds(self, length: int) -> float | None:
         """How long the source needs for so many bytes; None before the first chunk."""

@@ -14,7 +14,7 @@ from swarm.scheduler.picker import Tier, View
 from swarm.scheduler.windows import MIN_WINDOW, Pace
 from tests.scheduler.simulator import layout
 
-A, B = NodeId(b"a" * 32), NodeId(b"b" * 32)
+A, B, C = (NodeId(name * 32) for name in (b"a", b"b", b"c"))
 CHUNK = 256 * KIB
 
 
@@ -80,6 +80,17 @@ def test_there_is_room_once_half_of_the_window_is_free() -> None:
     assert desk.choice.room(desk.peer) == MIN_WINDOW // 2
     desk.dispatch.place(A, {1: 1}, 0.0)
     assert desk.choice.room(desk.peer) == 0
+
+
+def test_the_more_owe_something_the_less_is_ordered_from_each() -> None:
+    desk = Desk()
+    desk.dispatch.place(A, {0: CHUNK}, 0.0)
+    desk.dispatch.came(0, A, 0.01)
+    alone = desk.choice.room(desk.peer)
+    desk.dispatch.place(B, {1: CHUNK}, 0.0)
+    assert desk.choice.room(desk.peer) == alone
+    desk.dispatch.place(C, {2: CHUNK}, 0.0)
+    assert MIN_WINDOW < desk.choice.room(desk.peer) < alone
 
 
 def test_who_offers_nothing_is_asked_for_nothing() -> None:

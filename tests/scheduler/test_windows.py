@@ -57,10 +57,17 @@ def test_the_rate_follows_a_link_that_changes() -> None:
 
 
 def test_the_window_is_rate_times_delay_within_its_limits() -> None:
-    assert Pace().window(CHUNK) == max(MIN_WINDOW, 2 * CHUNK)
-    assert Pace().window(4 * MIB) == 8 * MIB
-    assert steady(0.01).window(CHUNK) == pytest.approx(100 * CHUNK * (0.01 + PIPELINE_SECONDS), rel=1e-6)
-    assert steady(0.00001).window(CHUNK) == MAX_WINDOW
+    assert Pace().window(CHUNK, 0) == max(MIN_WINDOW, 2 * CHUNK)
+    assert Pace().window(4 * MIB, 0) == 8 * MIB
+    assert steady(0.01).window(CHUNK, 0) == pytest.approx(100 * CHUNK * (0.01 + PIPELINE_SECONDS), rel=1e-6)
+    assert steady(0.00001).window(CHUNK, 1) == MAX_WINDOW
+
+
+def test_many_sources_together_have_as_much_outstanding_as_one() -> None:
+    alone, one_of_five = (steady(0.01).window(CHUNK, sources) for sources in (1, 5))
+    delay = 100 * CHUNK * 0.01
+    assert one_of_five - delay == pytest.approx((alone - delay) / 5, rel=1e-3)
+    assert steady(0.01).window(CHUNK, 1000) == MIN_WINDOW
 
 
 def test_overdue_by_the_sources_own_history() -> None:
