@@ -4,7 +4,8 @@ The upload of a seed is what a fan-out lasts. Those who order from it agree amon
 but learn what another ordered only when it says that it has it; the seed alone knows what is on its way.
 While others wait for its upload, who asks for a chunk that is being sent to another, or just was, is told to
 have it there. A link is told so once of a chunk: it asks again only when the other did not pass the chunk on,
-or takes too long, and then it gets it. So one that is given chunks and relays none costs the others a moment.
+or takes too long, and then it gets it. So one that is given chunks and relays none costs the others a moment,
+and nobody is told to wait for one on a slow link.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ class Recipient(Protocol):
     @property
     def busy(self) -> bool:
         """Whether it waits for chunks that it asked for."""
+        ...
+
+    @property
+    def slow(self) -> bool:
+        """Whether it takes far longer for what it is sent than others do."""
         ...
 
 
@@ -64,7 +70,7 @@ class Given:
         given = set()
         for chunk in chunks:
             gift, bit = self._gifts.get((topic, chunk)), single(chunk)
-            with_another = gift is not None and gift.to is not link
+            with_another = gift is not None and gift.to is not link and not gift.to.slow
             if contended and with_another and not told.get(topic, 0) & bit:
                 told[topic] = told.get(topic, 0) | bit
             else:

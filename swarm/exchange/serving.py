@@ -109,6 +109,11 @@ class Serving:
         """Whether the peer waits for something that it asked for."""
         return self._sending or bool(self._queue)
 
+    @property
+    def slow(self) -> bool:
+        """Whether the peer takes far longer for a frame than others do."""
+        return self._turn.slow
+
     def ask(self, message: Request | NeedManifest) -> None:
         """Queue what the peer asked for; TooGreedy when that is too much."""
         if isinstance(message, NeedManifest):

@@ -41,6 +41,13 @@ LATE_SECONDS: Final = 0.5
 LATE_FACTOR: Final = 4.0
 """The same in units of what frames usually take, if that is more: large chunks, a slow uplink."""
 
+SLOW_FRAMES: Final = 4
+"""A link is slow if each of its last so many frames took LATE_FACTOR times what is usual: one may be bad
+luck."""
+
+SLOW_SECONDS: Final = 0.1
+"""Frames that take less are not slow, whatever is usual: that is a pause of this or that machine."""
+
 USUAL_FRAMES: Final = 16
 """Frames of which the median is what they usually take: a few of each link."""
 
@@ -81,7 +88,9 @@ class Turns:
             turn.given = turn.start
             return
         took = now - self._sending.pop(turn)
-        turn.slow = took >= self._late_after
+        turn.took.append(took)
+        lasting = len(turn.took) == SLOW_FRAMES and min(turn.took) >= max(SLOW_SECONDS, self._far_longer)
+        turn.slow = lasting or took >= self._late_after
         self._took.append(took)
 
     def next_look(self, now: float) -> float:
@@ -90,7 +99,12 @@ class Turns:
 
     @property
     def _late_after(self) -> float:
-        return max(LATE_SECONDS, LATE_FACTOR * median(self._took) if self._took else 0.0)
+        return max(LATE_SECONDS, self._far_longer)
+
+    @property
+    def _far_longer(self) -> float:
+        """Seconds that are far more than a frame usually takes."""
+        return LATE_FACTOR * median(self._took) if self._took else 0.0
 
     def _awaited(self, now: float) -> list[Turn]:
         """Those that are sending and get on with it."""
@@ -107,13 +121,14 @@ class Turns:
 
 class Turn:
     """One link's. `needed`: what it sends now is what this node seeds. start, given: bytes it was given
-    before this frame, and with it. slow: its last frame was late."""
+    before this frame, and with it. took: seconds of its last frames. slow: far more than others' take."""
 
     def __init__(self, turns: Turns, clock: Callable[[], float]) -> None:
         self.needed = False
         self.start = 0
         self.given = 0
         self.slow = False
+        self.took: deque[float] = deque(maxlen=SLOW_FRAMES)
         self._turns = turns
         self._clock = clock
         self._admitted = trio.Event()

@@ -13,6 +13,7 @@ class Line:
 
     def __init__(self, given: Given) -> None:
         self.busy = True
+        self.slow = False
         given.open(self)
 
 
@@ -45,6 +46,17 @@ def test_an_upload_nobody_else_waits_for_is_free() -> None:
     a.busy = False
     assert given.give(b, TOPIC, [0], 0.0) == {0}
     a.busy = True
+    assert given.give(b, TOPIC, [1], 0.0) == set()
+
+
+def test_nobody_is_to_wait_for_what_a_slow_link_was_given() -> None:
+    given = Given()
+    a, b, c = Line(given), Line(given), Line(given)
+    given.give(a, TOPIC, [0, 1], 0.0)
+    a.slow = True
+    assert given.give(b, TOPIC, [0], 0.0) == {0}
+    assert given.give(c, TOPIC, [1], 0.0) == {1}
+    a.slow = False
     assert given.give(b, TOPIC, [1], 0.0) == set()
 
 

@@ -198,6 +198,7 @@ class Line:
     """Another link that waits for chunks."""
 
     busy = True
+    slow = False
 
 
 @pytest.mark.parametrize("complete", [True, False], ids=["a seed", "a relay"])

@@ -18,6 +18,7 @@ from swarm.exchange.turns import (
     LEAD_FRAMES,
     MEMORY_FRAMES,
     SIDE_BY_SIDE,
+    SLOW_FRAMES,
     USUAL_FRAMES,
     Turn,
     Turns,
@@ -91,6 +92,31 @@ def test_who_is_slow_is_waited_for_again_once_it_is_not() -> None:
     turns.done(first, 1.0 + LATE_SECONDS / 2)
     assert not first.slow
     assert not any(turn.slow for turn in others)
+
+
+def test_a_link_whose_frames_all_take_far_longer_is_slow() -> None:
+    turns = Turns()
+    usual, other = links(turns, 2)
+    for number in range(USUAL_FRAMES):
+        turns.ask(usual, FRAME)
+        turns.admit(float(number))
+        turns.done(usual, number + 0.05)
+    for seconds, slow in [*[(0.2, False)] * (SLOW_FRAMES - 1), (0.2, True), (0.2, True), (0.05, False)]:
+        turns.ask(other, FRAME)
+        turns.admit(100.0)
+        turns.done(other, 100.001 + seconds)
+        assert other.slow == slow
+
+
+def test_a_pause_among_fast_frames_makes_no_link_slow() -> None:
+    turns = Turns()
+    usual, other = links(turns, 2)
+    for link, seconds in [(usual, 0.001), (other, 0.09)]:
+        for number in range(USUAL_FRAMES // 2):
+            turns.ask(link, FRAME)
+            turns.admit(float(number))
+            turns.done(link, number + seconds)
+    assert not other.slow
 
 
 def test_what_is_late_follows_from_what_frames_usually_take() -> None:

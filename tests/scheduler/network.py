@@ -247,6 +247,11 @@ class Flow:
         return bool(self.queue)
 
     @property
+    def slow(self) -> bool:
+        """Nobody looks for that here (`swarm.exchange.turns` does in a node)."""
+        return False
+
+    @property
     def busy(self) -> bool:
         """Whether the receiver waits for something."""
         return self._preparing or bool(self.queue) or bool(self._unsent)
