@@ -59,6 +59,7 @@ class CompleteBlobs:
         self._direct = direct
         self._boot = boot
         self._lost = lost
+        self._cached: set[Blob] = set()
 
     def place(self, blob: Blob) -> str:
         return self._layout.blob(blob.algorithm, blob.digest)
@@ -88,6 +89,10 @@ class CompleteBlobs:
             if any(not item.boot for item in items):
                 for folder in {os.path.dirname(self.place(item.blob)) for item in items}:
                     sync_folder(folder)
+
+    def cached(self, blob: Blob) -> None:
+        """The blob went through the page cache, which may still have it."""
+        self._cached.add(blob)
 
     def take_stray(self, blob: Blob, provenance: Callable[[], Mapping[Source, int]]) -> bool:
         """Enter a file that lies in its place unknown to the index, as after a crash. False: there is none.
@@ -128,6 +133,7 @@ class CompleteBlobs:
     def unlink(self, blob: Blob) -> bool:
         """Delete a file whose row is gone; whether there was one."""
         self._descriptors.drop(blob)
+        self._cached.discard(blob)
         try:
             os.unlink(self.place(blob))
         except FileNotFoundError:
@@ -136,7 +142,7 @@ class CompleteBlobs:
 
     def _open(self, blob: Blob) -> Opened:
         """Opened before it is looked up: a change from then on shows in its mtime at the next read."""
-        opened = self._direct.open(self.place(blob), os.O_RDONLY)
+        opened = self._direct.open(self.place(blob), os.O_RDONLY, cached=blob in self._cached)
         stamp = os.fstat(opened.fd).st_mtime_ns
         try:
             if blob in self.look_up([blob]):

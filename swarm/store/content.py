@@ -234,6 +234,8 @@ class Content:
     def _enter(self, partial: Partial) -> None:
         stamp = partial.seal()
         packed, provenance = partial.held().packed, partial.provenance()
+        if partial.cached:
+            self._complete.cached(partial.blob)
         try:
             self._complete.enter([Verified(partial.blob, packed, stamp, "", provenance, partial.hand_over)])
         except BaseException:

@@ -4,6 +4,10 @@ A chunk is written once, sent on to a few neighbours while it is still in memory
 read. Through the page cache each of its pages is allocated, filled by a copy, written back some time and,
 in the end, waited for by fsync; past it the disk takes the bytes from where they are.
 
+Not so what this node fetched from an upstream: all others may soon ask for all of it, and the disk would have
+to read that again. It goes, and is read, through the page cache, which has it while there is memory to spare;
+what comes from far away is never too fast for that.
+
 A disk that has to seek is better served by the page cache, which sorts; it is told to begin at once, lest
 all is left to the fsync. No system tells which kind a disk is (a virtual one says anything), so writes are
 timed, and when most of a run of them were slow it is left at that. Most, not their sum: on a busy machine a
@@ -63,11 +67,14 @@ class Direct:
         """False once the disk turned out too slow, or where there is no such thing."""
         return not self._slow
 
-    def open(self, path: str, flags: int) -> Opened:
-        """The file, opened both ways if its file system has both. Raises OSError."""
+    def open(self, path: str, flags: int, *, cached: bool = False) -> Opened:
+        """The file, opened both ways if its file system has both. Raises OSError.
+
+        `cached`: for the page cache alone.
+        """
         fd = os.open(path, flags | os.O_CLOEXEC)
         direct = -1
-        if self.usable:
+        if self.usable and not cached:
             with suppress(OSError):  # EINVAL: tmpfs, some network file systems
                 direct = os.open(path, flags | os.O_CLOEXEC | os.O_DIRECT)
         return Opened(fd, direct=direct)

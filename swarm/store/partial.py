@@ -61,6 +61,8 @@ class Partial:
         self, blob: Blob, layout: StoreLayout, descriptors: Descriptors, direct: Direct, recent: Recent
     ) -> None:
         self.blob = blob
+        self.cached = False
+        """Fetched from an upstream, at least its first chunk: it goes through the page cache (`direct`)."""
         self.gone = False
         """Committed or removed: nothing is stored in it any more."""
         self._data, self._journal = layout.data(blob), layout.journal(blob)
@@ -155,6 +157,7 @@ class Partial:
                 return
             new = [put for put in chunks if put.at not in self._entries]
             if new and not self._end:
+                self.cached = source.kind == "upstream"
                 self._create()
             for run in _runs(new):
                 self._write(run, source)
@@ -230,7 +233,7 @@ class Partial:
         with self._content() as file:
             self._direct.write(file, [put.chunk.data for put in run], self._span(run[0].at)[0])
         for index, chunk, voucher in run:
-            if file.direct >= 0:
+            if file.direct >= 0 or self.cached:
                 self._recent.add(self.blob, index, chunk)
             entry = journal.Entry(chunk.digest, self._number(source), self._number(voucher))
             self._append(journal.stored(index, entry))
@@ -329,7 +332,10 @@ class Partial:
             return memory[: self._direct.read(file, memory[:length], offset)]
 
     def _content(self) -> AbstractContextManager[Opened]:
-        return self._descriptors.use(self._data, lambda: self._direct.open(str(self._data), os.O_RDWR))
+        return self._descriptors.use(self._data, self._open_data)
+
+    def _open_data(self) -> Opened:
+        return self._direct.open(str(self._data), os.O_RDWR, cached=self.cached)
 
     def _open_journal(self) -> Opened:
         return Opened(os.open(self._journal, os.O_RDWR | os.O_CLOEXEC))

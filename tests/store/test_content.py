@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from swarm.errors import StoreError
+from swarm.sources.interface import Source
 from swarm.store import Store, WholeBlob
-from tests.store.samples import BIG, HUB, PEER, VOUCHER, sample
+from swarm.store.descriptors import Opened
+from swarm.store.direct import Direct
+from tests.store.samples import BIG, HUB, PEER, VOUCHER, fill, sample
 
 
 class Calls:
@@ -59,6 +62,25 @@ async def test_a_read_is_one_read(store: Store, monkeypatch: pytest.MonkeyPatch)
     assert calls.count["fstat"] == 1
     assert 1 <= calls.count.total() - 1 <= 2
     assert sql == []
+
+
+@pytest.mark.parametrize(("source", "cached"), [(HUB, True), (PEER, False)])
+async def test_what_came_from_upstream_is_read_through_the_page_cache(
+    store: Store, monkeypatch: pytest.MonkeyPatch, source: Source, cached: bool
+) -> None:
+    asked: list[bool] = []
+    real = Direct.open
+
+    def opened(self: Direct, path: str, flags: int, *, cached: bool = False) -> Opened:
+        asked.append(cached)
+        return real(self, path, flags, cached=cached)
+
+    monkeypatch.setattr(Direct, "open", opened)
+    await fill(store, BIG, source)
+    await store.commit(BIG.blob)
+    asked.clear()
+    assert await store.read(BIG.blob, 0) == BIG.chunk(0).data
+    assert asked == [cached]
 
 
 async def test_many_whole_blobs_are_one_transaction_without_fsync(

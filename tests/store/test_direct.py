@@ -135,3 +135,13 @@ def test_it_can_be_forbidden(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Direct().open(str(tmp_path / "none"), os.O_RDONLY)
+
+
+def test_what_is_for_the_page_cache_is_opened_once(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(bytes(BLOCK))
+    opened = Direct().open(str(file), os.O_RDONLY, cached=True)
+    try:
+        assert opened.direct == -1
+    finally:
+        opened.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from protocol.chunks import Bytes, Chunk
+from swarm.sources.interface import Source
 from swarm.store.descriptors import Descriptors, Opened
 from swarm.store.direct import Direct
 from swarm.store.layout import StoreLayout
@@ -40,6 +41,34 @@ def test_only_what_is_in_memory_is_at_hand(layout: StoreLayout) -> None:
     assert not partial.at_hand(0)
     recent.add(BIG.blob, 0, BIG.chunk(0))
     assert partial.at_hand(0)
+
+
+class Noting(Direct):
+    """Notes how files are opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[bool] = []
+
+    def open(self, path: str, flags: int, *, cached: bool = False) -> Opened:
+        self.opened.append(cached)
+        return super().open(path, flags, cached=cached)
+
+
+@pytest.mark.parametrize(("source", "cached"), [(HUB, True), (PEER, False)])
+def test_what_came_from_upstream_goes_through_the_page_cache(
+    layout: StoreLayout, source: Source, cached: bool
+) -> None:
+    direct, recent = Noting(), Recent()
+    partial = Partial(BIG.blob, layout, Descriptors(), direct, recent)
+    partial.load()
+    partial.put([Put(0, BIG.chunk(0), None)], source)
+    partial.put([Put(1, BIG.chunk(1), None)], PEER if source is HUB else HUB)
+    assert partial.cached == cached
+    assert direct.opened == [cached]
+    assert partial.read(1, memoryview(bytearray(BIG.blob.span(1)[1]))) == BIG.chunk(1).data
+    if cached:
+        assert partial.at_hand(0)
 
 
 class FullDisk:
