@@ -79,7 +79,7 @@ async def test_what_came_from_upstream_is_read_through_the_page_cache(
     await fill(store, BIG, source)
     await store.commit(BIG.blob)
     asked.clear()
-    assert await store.read(BIG.blob, 0) == BIG.chunk(0).data
+    assert await store.read(BIG.blob, 0) == bytes(BIG.chunk(0).data)
     assert asked == [cached]
 
 
