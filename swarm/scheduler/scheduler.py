@@ -37,7 +37,7 @@ from swarm.scheduler.windows import HEDGE_MIN_SECONDS
 SWEEP_SECONDS: Final = 0.05
 """Chunks and news of chunks come by the thousand a second. Each is followed up at once, with the source it
 is about; everything else (other sources, clocks, hedges, questions, turns) is looked at so often at most: a
-fifth of what all sources have outstanding (PIPELINE_SECONDS), a tenth of the patience of a hedge."""
+fifth of what a source has outstanding (PIPELINE_SECONDS), a tenth of the patience of a hedge."""
 
 FREQUENT: Final = frozenset([ev.Stored, ev.PeerHas, ev.Vouched])
 """The events that come by the thousand."""

@@ -16,9 +16,11 @@ RATE_HALF_LIFE: Final = 1.0
 """Seconds of work after which a measurement counts half: follows a link that changes, not one late chunk."""
 
 PIPELINE_SECONDS: Final = 0.25
-"""Work to have outstanding from all sources together, beside the delay of each: more than a busy event loop
-ever pauses. As much from each of many would queue where others' orders wait, and whoever got less of a source
-would go on getting less."""
+"""Work to have outstanding beside the source's own delay: more than a busy event loop ever pauses."""
+
+ALL_SECONDS: Final = 0.5
+"""The same of all sources together: PIPELINE_SECONDS from each of many would queue where others' orders wait,
+and whoever got less of a source would go on getting less."""
 
 MIN_WINDOW: Final = 512 * KIB
 """Outstanding bytes for a source not measured yet, or slow: enough to measure, little to lose."""
@@ -84,7 +86,7 @@ class Pace:
         least = 2 * longest if 2 * longest > MIN_WINDOW else MIN_WINDOW
         if self.rate is None or self.latency is None:
             return least
-        delay = self.latency + PIPELINE_SECONDS / max(sources, 1)
+        delay = self.latency + min(PIPELINE_SECONDS, ALL_SECONDS / max(sources, 1))
         return int(max(least, min(self.rate * delay, MAX_WINDOW)))
 
     def seconds(self, length: int) -> float | None:

@@ -14,7 +14,7 @@ from swarm.scheduler.picker import Tier, View
 from swarm.scheduler.windows import MIN_WINDOW, Pace
 from tests.scheduler.simulator import layout
 
-A, B, C = (NodeId(name * 32) for name in (b"a", b"b", b"c"))
+A, B = NodeId(b"a" * 32), NodeId(b"b" * 32)
 CHUNK = 256 * KIB
 
 
@@ -86,11 +86,11 @@ def test_the_more_owe_something_the_less_is_ordered_from_each() -> None:
     desk = Desk()
     desk.dispatch.place(A, {0: CHUNK}, 0.0)
     desk.dispatch.came(0, A, 0.01)
-    alone = desk.choice.room(desk.peer)
-    desk.dispatch.place(B, {1: CHUNK}, 0.0)
-    assert desk.choice.room(desk.peer) == alone
-    desk.dispatch.place(C, {2: CHUNK}, 0.0)
-    assert MIN_WINDOW < desk.choice.room(desk.peer) < alone
+    rooms = []
+    for number in range(1, 6):
+        desk.dispatch.place(NodeId(bytes([number]) * 32), {number: CHUNK}, 0.0)
+        rooms.append(desk.choice.room(desk.peer))
+    assert rooms[0] == rooms[1] > rooms[2] > rooms[3] > rooms[4] > MIN_WINDOW
 
 
 def test_who_offers_nothing_is_asked_for_nothing() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from protocol.limits import KIB, MIB
 from swarm.scheduler.windows import (
+    ALL_SECONDS,
     HEDGE_FACTOR,
     HEDGE_FIRST_RATE,
     HEDGE_MIN_SECONDS,
@@ -63,10 +64,11 @@ def test_the_window_is_rate_times_delay_within_its_limits() -> None:
     assert steady(0.00001).window(CHUNK, 1) == MAX_WINDOW
 
 
-def test_many_sources_together_have_as_much_outstanding_as_one() -> None:
-    alone, one_of_five = (steady(0.01).window(CHUNK, sources) for sources in (1, 5))
-    delay = 100 * CHUNK * 0.01
-    assert one_of_five - delay == pytest.approx((alone - delay) / 5, rel=1e-3)
+def test_many_sources_together_have_as_much_outstanding_as_a_few() -> None:
+    few = round(ALL_SECONDS / PIPELINE_SECONDS)
+    rate = 100 * CHUNK
+    assert steady(0.01).window(CHUNK, few) == steady(0.01).window(CHUNK, 1)
+    assert steady(0.01).window(CHUNK, 5) == pytest.approx(rate * (0.01 + ALL_SECONDS / 5), rel=1e-6)
     assert steady(0.01).window(CHUNK, 1000) == MIN_WINDOW
 
 
