@@ -115,7 +115,7 @@ class Turns:
         awaited = self._awaited(now)
         if len(awaited) < SIDE_BY_SIDE:
             return True
-        least = min(one.start for one in [*awaited, *self._waiting] if not one.slow or one is turn)
+        least = min(one.start for one in [*awaited, *self._waiting])
         return turn.start <= least + LEAD_FRAMES * self._waiting[turn]
 
 

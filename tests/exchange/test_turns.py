@@ -31,6 +31,14 @@ def links(turns: Turns, count: int) -> list[Turn]:
     return [Turn(turns, lambda: 0.0) for _ in range(count)]
 
 
+def send(turns: Turns, turn: Turn, seconds: float, *, times: int = 1) -> None:
+    """So many frames of a link that nobody makes wait, one after another."""
+    for number in range(times):
+        turns.ask(turn, FRAME)
+        assert turns.admit(float(number)) == [turn]
+        turns.done(turn, number + seconds)
+
+
 def served(turns: Turns, seconds: Sequence[float], until: float) -> Counter[int]:
     """How many frames each link sent that always has another one, and needs so many seconds for it."""
     every = links(turns, len(seconds))
@@ -57,10 +65,7 @@ def test_few_never_wait() -> None:
     for turn in others:
         turns.ask(turn, FRAME)
     assert len(turns.admit(0.0)) == SIDE_BY_SIDE - 1
-    for _ in range(2 * LEAD_FRAMES):
-        turns.ask(first, FRAME)
-        assert turns.admit(0.0) == [first]
-        turns.done(first, 0.0)
+    send(turns, first, 0.0, times=2 * LEAD_FRAMES)
 
 
 def test_who_is_ahead_waits_for_the_least_served() -> None:
@@ -82,64 +87,45 @@ def test_nobody_waits_for_a_link_that_is_slow_by_itself(slow: int) -> None:
 
 def test_who_is_slow_is_waited_for_again_once_it_is_not() -> None:
     turns = Turns()
-    first, *others = links(turns, SIDE_BY_SIDE + 1)
-    turns.ask(first, FRAME)
-    turns.admit(0.0)
-    turns.done(first, LATE_SECONDS)
-    assert first.slow
-    turns.ask(first, FRAME)
-    turns.admit(1.0)
-    turns.done(first, 1.0 + LATE_SECONDS / 2)
-    assert not first.slow
-    assert not any(turn.slow for turn in others)
+    link, other = links(turns, 2)
+    send(turns, link, LATE_SECONDS)
+    assert link.slow
+    send(turns, link, LATE_SECONDS / 2)
+    assert not link.slow
+    assert not other.slow
 
 
 def test_a_link_whose_frames_all_take_far_longer_is_slow() -> None:
     turns = Turns()
     usual, other = links(turns, 2)
-    for number in range(USUAL_FRAMES):
-        turns.ask(usual, FRAME)
-        turns.admit(float(number))
-        turns.done(usual, number + 0.05)
-    for seconds, slow in [*[(0.2, False)] * (SLOW_FRAMES - 1), (0.2, True), (0.2, True), (0.05, False)]:
-        turns.ask(other, FRAME)
-        turns.admit(100.0)
-        turns.done(other, 100.001 + seconds)
+    send(turns, usual, 0.05, times=USUAL_FRAMES)
+    for seconds, slow in [*[(0.21, False)] * (SLOW_FRAMES - 1), (0.21, True), (0.21, True), (0.05, False)]:
+        send(turns, other, seconds)
         assert other.slow == slow
 
 
 def test_a_pause_among_fast_frames_makes_no_link_slow() -> None:
     turns = Turns()
     usual, other = links(turns, 2)
-    for link, seconds in [(usual, 0.001), (other, 0.09)]:
-        for number in range(USUAL_FRAMES // 2):
-            turns.ask(link, FRAME)
-            turns.admit(float(number))
-            turns.done(link, number + seconds)
+    send(turns, usual, 0.001, times=USUAL_FRAMES // 2)
+    send(turns, other, 0.09, times=USUAL_FRAMES // 2 - 1)
     assert not other.slow
 
 
 def test_what_is_late_follows_from_what_frames_usually_take() -> None:
     turns = Turns()
     usual, other = links(turns, 2)
-    for number in range(USUAL_FRAMES):
-        turns.ask(usual, FRAME)
-        turns.admit(float(number))
-        turns.done(usual, number + LATE_SECONDS)
-    for seconds, slow in [(0.9 * LATE_FACTOR * LATE_SECONDS, False), (LATE_FACTOR * LATE_SECONDS, True)]:
-        turns.ask(other, FRAME)
-        turns.admit(100.0)
-        turns.done(other, 100.0 + seconds)
-        assert other.slow == slow
+    send(turns, usual, LATE_SECONDS, times=USUAL_FRAMES)
+    send(turns, other, 0.9 * LATE_FACTOR * LATE_SECONDS)
+    assert not other.slow
+    send(turns, other, LATE_FACTOR * LATE_SECONDS)
+    assert other.slow
 
 
 def test_what_a_link_was_given_long_ago_is_past() -> None:
     turns = Turns()
     old, *new = links(turns, SIDE_BY_SIDE + 1)
-    for _ in range(1000):
-        turns.ask(old, FRAME)
-        turns.admit(0.0)
-        turns.done(old, 0.0)
+    send(turns, old, 0.0, times=1000)
     for turn in new:
         turns.ask(turn, FRAME)
     assert len(turns.admit(0.0)) == SIDE_BY_SIDE
