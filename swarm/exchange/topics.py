@@ -143,13 +143,12 @@ class Topic:
     async def _wait_for_room(self, event: PeerMessage) -> None:
         """Return once there is room for this event, and note how much more there is then.
 
-        To look costs as much as to pass an event on. It has to be looked at again and again: whoever reads
-        from a memory channel wakes a sender that waits for room in it, and this one has no such limit, lest
-        a lost link have to wait.
+        To look costs as much as to pass an event on. It has to be looked at again and again: the channel has
+        no limit, as a lost link (`gone`) must never wait, and trio wakes those only who wait at a limit.
         """
         room = EVENTS_ROOM if weight(event.message) < LARGE_EVENT else LARGE_EVENTS_ROOM
         waiting = self._events.statistics
-        while (used := waiting().current_buffer_used) >= room:  # noqa: ASYNC110  # nobody tells; see above
+        while (used := waiting().current_buffer_used) >= room:  # noqa: ASYNC110  # no limit, no event
             await trio.sleep(EVENTS_POLL_SECONDS)
         self._room_left = room - used - 1
 

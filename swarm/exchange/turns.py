@@ -154,4 +154,4 @@ class Turn:
 
     def _admit(self) -> None:
         for turn in self._turns.admit(self._clock()):
-            turn._admitted.set()  # another of the same class
+            turn._admitted.set()
