@@ -63,9 +63,9 @@ class Content:
         self._boot = boot
         self._descriptors = Descriptors()
         direct = Direct()
-        self._partials = Partials(layout, self._descriptors, direct)
-        self._complete = CompleteBlobs(database, layout, self._descriptors, direct, boot, damaged)
         self._room = Room(layout.root)
+        self._partials = Partials(layout, self._descriptors, direct, self._room)
+        self._complete = CompleteBlobs(database, layout, self._descriptors, direct, boot, damaged)
         self._numbers = itertools.count(1)
         self._beginning = [threading.Lock() for _ in range(BEGINNING)]
 
@@ -147,7 +147,6 @@ class Content:
     def put(self, blob: Blob, chunks: Sequence[Put], source: Source) -> None:
         partial = self._open(blob)
         if partial and (new := [put for put in chunks if not partial.holds(put.at)]):
-            self._room.take(sum(len(put.chunk) for put in new), partial.missing)
             with disk_faults(self._layout.root, partial.missing):
                 partial.put(new, source)
 

@@ -58,6 +58,7 @@ class Direct:
         self._clock = clock
         self._lock = threading.Lock()
         self._spare: list[mmap.mmap] = []
+        self._under_way = 0
         self._written = 0
         self._rates: list[float] = []
         self._slow = not (allowed and hasattr(os, "O_DIRECT"))
@@ -91,10 +92,20 @@ class Direct:
         with self.buffer() as buffer:
             for part, first, end in zip(parts, [0, *ends], ends, strict=False):
                 buffer[first:end] = part
-            began = self._clock()
             with memoryview(buffer) as view:
-                write_at(file.direct, view[:length], offset)
-            self._took(length, self._clock() - began)
+                self._write(file, view[:length], offset)
+
+    def _write(self, file: Opened, memory: memoryview, offset: int) -> None:
+        with self._lock:
+            self._under_way += 1
+            beside = self._under_way
+        began = self._clock()
+        try:
+            write_at(file.direct, memory, offset)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+        self._took(len(memory) * beside, self._clock() - began)
 
     def read(self, file: Opened, memory: memoryview, offset: int) -> int:
         """Fill `memory` from `offset` on, as far as the file goes; how many bytes. Raises OSError.
@@ -107,7 +118,7 @@ class Direct:
         return os.preadv(file.fd, [memory], offset)
 
     def _took(self, length: int, seconds: float) -> None:
-        """Judge the disk by its last writes."""
+        """Judge the disk by its last writes. `length`: with what others wrote at the same time."""
         with self._lock:
             self._written += length
             self._rates.append(length / max(seconds, SHORTEST_SECONDS))

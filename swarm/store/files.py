@@ -7,6 +7,8 @@ they were written, and they are hashed again before their first use after anothe
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -46,6 +48,18 @@ def write_at(fd: int, data: Bytes, offset: int) -> None:
         written = os.pwrite(fd, view, offset)
         view = view[written:]
         offset += written
+
+
+def reserve(fd: int, size: int) -> bool:
+    """Have the file system set aside the first `size` bytes of a file; whether it did (fallocate(2)).
+
+    Not os.posix_fallocate: where the file system cannot, that writes to each block.
+    """
+    try:
+        call = ctypes.CDLL(None).fallocate64
+    except AttributeError:  # not Linux
+        return False
+    return bool(call(fd, 0, ctypes.c_int64(0), ctypes.c_int64(size)) == 0)
 
 
 def move(source: str, place: str) -> None:
@@ -114,11 +128,34 @@ def write_new(data: Bytes, temporary: str, *, sync: bool) -> int:
 
 
 def allocated(path: Path) -> int:
-    """Bytes a file takes on disk, 0 when there is none: of a sparse one what was written."""
+    """Bytes a file takes on disk, 0 when there is none: of a sparse one what was written or reserved."""
     try:
         return path.stat().st_blocks * SECTOR
     except FileNotFoundError:
         return 0
+
+
+def written(path: Path) -> int:
+    """Bytes of a file that were written, as far as its file system tells; 0 when there is none.
+
+    What is only reserved is a hole (lseek(2), SEEK_DATA). Where nobody knows of holes, all is data.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    count = hole = 0
+    try:
+        while True:
+            data = os.lseek(fd, hole, os.SEEK_DATA)
+            hole = os.lseek(fd, data, os.SEEK_HOLE)
+            count += hole - data
+    except OSError as end:
+        if end.errno != errno.ENXIO:  # nothing but holes from there on
+            raise
+        return count
+    finally:
+        os.close(fd)
 
 
 def hash_file(blob: Blob, path: str) -> bytes | None:

@@ -6,9 +6,10 @@ reached the disk. Either way `load` hashes every chunk the journal names and kee
 
 A chunk that is held is never written again until it was discarded. So what was hashed is what lies in the
 file, and a copy that arrives late can do no harm. Blocking; runs in worker threads. One lock guards the
-state and every write (Linux lets only one thread at a time write to a file, and those that wait spin),
-another the hash of the whole, so that one chunk is written while the one before is hashed; it is taken
-first where both are. Reads take no lock.
+state, another the hash of the whole, so that one chunk is written while the one before is hashed; it is taken
+first where both are. Writing and reading need no lock. Where the file system has set aside room for the file,
+the disk gets two writes at a time, lest it waits for a thread that waits for a processor; where it has not,
+Linux lets one thread at a time write to a file, and those that wait would spin.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final, NamedTuple
 
 from blake3 import blake3
@@ -29,14 +30,18 @@ from swarm.sources.interface import Source
 from swarm.store import journal
 from swarm.store.descriptors import Descriptors, Opened
 from swarm.store.direct import Direct
-from swarm.store.files import COMPLETE_MODE, allocated, move, write_at
+from swarm.store.files import COMPLETE_MODE, allocated, move, write_at, written
 from swarm.store.layout import StoreLayout
 from swarm.store.recent import Recent
+from swarm.store.room import Room
 from swarm.store.values import NO_DIGEST, Held, Mismatch
 
 HASHED_PER_PUT: Final = 2
 """Chunks that a put may feed to the hash of the whole blob: its own, without reading it back, when it is
 the next one, and one that came out of order, so that little is left to do when the last chunk is there."""
+
+WRITES_AT_ONCE: Final = 2
+"""To one file, if its room is reserved: one is on its way to the disk while another is made ready."""
 
 PARTIAL_MODE: Final = 0o644
 """Content still arriving is written by its owner only; the umask takes away more."""
@@ -58,7 +63,13 @@ class Partial:
     """See above. Nothing is on disk before the first `put`; `load` must come before anything else."""
 
     def __init__(
-        self, blob: Blob, layout: StoreLayout, descriptors: Descriptors, direct: Direct, recent: Recent
+        self,
+        blob: Blob,
+        layout: StoreLayout,
+        descriptors: Descriptors,
+        direct: Direct,
+        room: Room,
+        recent: Recent,
     ) -> None:
         self.blob = blob
         self.cached = False
@@ -68,9 +79,13 @@ class Partial:
         self._data, self._journal = layout.data(blob), layout.journal(blob)
         self._descriptors = descriptors
         self._direct = direct
+        self._room = room
         self._recent = recent
         self._span = blob.span
-        self._lock = threading.Lock()
+        self._lock = threading.Condition(threading.Lock())
+        self._writing: set[int] = set()
+        self._writers = threading.Semaphore(1)
+        self._reserved = False
         self._hash_lock = threading.Lock()
         self._loaded = False
         self._deleted = False
@@ -137,6 +152,8 @@ class Partial:
 
     def load(self) -> None:
         """Take up what an earlier process left: hash what its journal names, keep what verifies."""
+        if self._loaded:
+            return
         with self._lock:
             if self._loaded:
                 return
@@ -159,8 +176,11 @@ class Partial:
             if new and not self._end:
                 self.cached = source.kind == "upstream"
                 self._create()
-            for run in _runs(new):
-                self._write(run, source)
+            reserved = self._reserved
+        if new and not reserved:
+            self._room.take(sum(len(put.chunk) for put in new), self.missing)
+        for run in _runs(new):
+            self._write(run, source)
         with self._hash_lock:
             for index, chunk, _ in new:
                 if not self.gone:
@@ -214,7 +234,7 @@ class Partial:
         with self._hash_lock, self._lock:
             if self._deleted:
                 return 0
-            freed = min(allocated(self._data), self.blob.size)
+            freed = min(written(self._data), self.blob.size)
             self.gone = self._deleted = True
             self.close()
             self._journal.unlink(missing_ok=True)
@@ -229,15 +249,44 @@ class Partial:
             raise Gone(self.blob)
 
     def _write(self, run: Sequence[Put], source: Source) -> None:
-        """Store chunks that follow one another."""
-        with self._content() as file:
-            self._direct.write(file, [put.chunk.data for put in run], self._span(run[0].at)[0])
-        for index, chunk, voucher in run:
-            if file.direct >= 0 or self.cached:
-                self._recent.add(self.blob, index, chunk)
-            entry = journal.Entry(chunk.digest, self._number(source), self._number(voucher))
-            self._append(journal.stored(index, entry))
-            self._keep(index, entry)
+        """Store chunks that follow one another, but for those that somebody else has stored by now."""
+        with self._writers, self._claimed(run) as new:
+            for rest in _runs(new):
+                try:
+                    with self._content() as file:
+                        self._direct.write(file, [put.chunk.data for put in rest], self._span(rest[0].at)[0])
+                except FileNotFoundError:
+                    if not self.gone:
+                        raise
+                    return
+                with self._lock:
+                    if not self.gone:
+                        self._written(rest, source, recent=file.direct >= 0 or self.cached)
+
+    @contextmanager
+    def _claimed(self, puts: Sequence[Put]) -> Iterator[Sequence[Put]]:
+        """Those that are not held, which nobody else writes until this is done with."""
+        with self._lock:
+            while any(put.at in self._writing for put in puts):
+                self._lock.wait()
+            new = [] if self.gone else [put for put in puts if put.at not in self._entries]
+            mine = {put.at for put in new}
+            self._writing |= mine
+        try:
+            yield new
+        finally:
+            with self._lock:
+                self._writing -= mine
+                self._lock.notify_all()
+
+    def _written(self, run: Sequence[Put], source: Source, *, recent: bool) -> None:
+        number = self._number(source)
+        entries = [(put, journal.Entry(put.chunk.digest, number, self._number(put.voucher))) for put in run]
+        self._append(b"".join(journal.stored(put.at, entry) for put, entry in entries))
+        for put, entry in entries:
+            self._keep(put.at, entry)
+            if recent:
+                self._recent.add(self.blob, put.at, put.chunk)
 
     def _create(self) -> None:
         self.close()
@@ -246,13 +295,21 @@ class Partial:
             fd = os.open(path, flags, PARTIAL_MODE)
             os.ftruncate(fd, size)
             os.close(fd)
+        with self._content() as file:
+            self._now_reserved(file.direct >= 0 and self._room.reserve(file.fd, self.blob.size))
         self._append(journal.header(self.blob))
+
+    def _now_reserved(self, reserved: bool) -> None:
+        """Whether the file has all its room; before anything is written to it."""
+        self._reserved = reserved
+        self._writers = threading.Semaphore(WRITES_AT_ONCE if reserved else 1)
 
     def _adopt(self, found: journal.Replay) -> None:
         self._end = found.end
         self._names = found.names
         self._numbers = {value: number for number, value in found.names.items()}
         os.truncate(self._journal, self._end)
+        self._now_reserved(allocated(self._data) >= self.blob.size)
         for index, entry in sorted(found.entries.items()):
             with self._direct.buffer() as buffer, memoryview(buffer) as memory:
                 right = blake3(self._read(index, memory)).digest() == entry.digest

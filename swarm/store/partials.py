@@ -10,19 +10,21 @@ from swarm.sources.interface import Source
 from swarm.store import journal
 from swarm.store.descriptors import Descriptors
 from swarm.store.direct import Direct
-from swarm.store.files import allocated
+from swarm.store.files import written
 from swarm.store.layout import StoreLayout, blob_of_partial
 from swarm.store.partial import Partial
 from swarm.store.recent import Recent
+from swarm.store.room import Room
 
 
 class Partials:
     """One `Partial` a blob. Blocking; safe to use from many threads."""
 
-    def __init__(self, layout: StoreLayout, descriptors: Descriptors, direct: Direct) -> None:
+    def __init__(self, layout: StoreLayout, descriptors: Descriptors, direct: Direct, room: Room) -> None:
         self._layout = layout
         self._descriptors = descriptors
         self._direct = direct
+        self._room = room
         self._recent = Recent()
         self._lock = threading.Lock()
         self._partials: dict[Blob, Partial] = {}
@@ -38,7 +40,7 @@ class Partials:
             return self._partials.setdefault(blob, self._new(blob))
 
     def _new(self, blob: Blob) -> Partial:
-        return Partial(blob, self._layout, self._descriptors, self._direct, self._recent)
+        return Partial(blob, self._layout, self._descriptors, self._direct, self._room, self._recent)
 
     def leave(self, blob: Blob) -> None:
         """Use a partial blob no longer; what is on disk stays for `Content.resume`."""
@@ -78,8 +80,8 @@ class Partials:
         return journal.provenance(blob, found)
 
     def bytes_on_disk(self) -> dict[bytes, int]:
-        """Allocated bytes of each partial blob by its digest, at most its size."""
-        sizes = {blob: allocated(self._layout.data(blob)) for blob in self._on_disk()}
+        """Bytes written of each partial blob by its digest, at most its size."""
+        sizes = {blob: written(self._layout.data(blob)) for blob in self._on_disk()}
         return {blob.digest: min(size, blob.size) for blob, size in sizes.items()}
 
     def _on_disk(self) -> set[Blob]:

@@ -13,6 +13,7 @@ from typing import Final
 
 from protocol.limits import MIB
 from swarm.store.faults import full
+from swarm.store.files import reserve
 
 RESERVE: Final = 16 * MIB
 """Left free for the index and its journal while a large repository is removed."""
@@ -39,6 +40,18 @@ class Room:
             if self._left < count:
                 self._left = self._look(count, needed)
             self._left -= count
+
+    def reserve(self, fd: int, size: int) -> bool:
+        """Have room set aside for all of a file, if there is enough and its file system can; whether it is.
+
+        Nothing that is written to that file needs to be taken then.
+        """
+        with self._lock:
+            stat = os.statvfs(self._root)
+            if stat.f_bavail * stat.f_frsize < size + RESERVE:
+                return False
+            self._left = 0
+            return reserve(fd, size)
 
     def _look(self, count: int, needed: int) -> int:
         stat = os.statvfs(self._root)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from protocol.chunks import Bytes, Chunk
 from swarm.sources.interface import Source
+from swarm.store import room
 from swarm.store.descriptors import Descriptors, Opened
 from swarm.store.direct import Direct
 from swarm.store.layout import StoreLayout
 from swarm.store.partial import Partial, Put
 from swarm.store.recent import Recent
+from swarm.store.room import Room
 from tests.store.samples import BIG, HUB, PEER, VOUCHER
+
+SOON: Final = 0.05
+"""Seconds for another thread to get as far as it can. If it needs longer, a wrong program may pass."""
 
 
 @pytest.fixture
@@ -27,7 +34,7 @@ def layout(tmp_path: Path) -> StoreLayout:
 
 
 def opened(layout: StoreLayout) -> Partial:
-    partial = Partial(BIG.blob, layout, Descriptors(), Direct(allowed=False), Recent(0))
+    partial = Partial(BIG.blob, layout, Descriptors(), Direct(allowed=False), Room(layout.root), Recent(0))
     partial.load()
     return partial
 
@@ -35,7 +42,7 @@ def opened(layout: StoreLayout) -> Partial:
 def test_only_what_is_in_memory_is_at_hand(layout: StoreLayout) -> None:
     """A disk that seeks holds up who reads, whatever the page cache may have: that is for a worker."""
     recent = Recent()
-    partial = Partial(BIG.blob, layout, Descriptors(), Direct(allowed=False), recent)
+    partial = Partial(BIG.blob, layout, Descriptors(), Direct(allowed=False), Room(layout.root), recent)
     partial.load()
     partial.put([Put(0, BIG.chunk(0), None)], PEER)
     assert not partial.at_hand(0)
@@ -60,7 +67,7 @@ def test_what_came_from_upstream_goes_through_the_page_cache(
     layout: StoreLayout, source: Source, cached: bool
 ) -> None:
     direct, recent = Noting(), Recent()
-    partial = Partial(BIG.blob, layout, Descriptors(), direct, recent)
+    partial = Partial(BIG.blob, layout, Descriptors(), direct, Room(layout.root), recent)
     partial.load()
     partial.put([Put(0, BIG.chunk(0), None)], source)
     partial.put([Put(1, BIG.chunk(1), None)], PEER if source is HUB else HUB)
@@ -195,6 +202,102 @@ def test_chunks_that_follow_one_another_are_written_at_once(
     assert [again.read(index, memoryview(bytearray(1 << 18))) for index in BIG.indexes] == list(
         map(BIG.part, BIG.indexes)
     )
+
+
+class Meeting(Direct):
+    """Its first write does `meanwhile` first. `most`: how many were under way at a time."""
+
+    def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.most = 0
+        self.runs: list[tuple[int, int]] = []
+        self._now = 0
+        self._meanwhile = meanwhile
+
+    def open(self, path: str, flags: int, *, cached: bool = False) -> Opened:
+        return Opened(os.open(path, flags), direct=os.open(path, flags))  # not every file system has O_DIRECT
+
+    def write(self, file: Opened, parts: Sequence[Bytes], offset: int) -> None:
+        self._now += 1
+        self.most = max(self.most, self._now)
+        self.runs.append((offset // BIG.blob.chunk_length, len(parts)))
+        meanwhile, self._meanwhile = self._meanwhile, lambda: None
+        meanwhile()
+        super().write(file, parts, offset)
+        self._now -= 1
+
+
+def meeting(layout: StoreLayout, direct: Direct) -> Partial:
+    partial = Partial(BIG.blob, layout, Descriptors(), direct, Room(layout.root), Recent(0))
+    partial.load()
+    return partial
+
+
+def put_in_thread(partial: Partial, *indexes: int) -> threading.Thread:
+    puts = [Put(index, BIG.chunk(index), None) for index in indexes]
+    thread = threading.Thread(target=partial.put, args=(puts, HUB))
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("reserved", [True, False])
+def test_two_may_write_where_room_is_reserved(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch, reserved: bool
+) -> None:
+    monkeypatch.setattr(room, "reserve", lambda fd, size: reserved)
+    others: list[threading.Thread] = []
+
+    def meanwhile() -> None:
+        others.append(put_in_thread(partial, 2))
+        others[0].join(5 if reserved else SOON)
+
+    direct = Meeting(meanwhile)
+    partial = meeting(layout, direct)
+    partial.put([Put(0, BIG.chunk(0), None)], PEER)
+    others[0].join()
+    assert direct.most == (2 if reserved else 1)
+    assert opened(layout).sources() == {0: PEER, 2: HUB}
+
+
+def test_a_chunk_that_is_being_written_is_waited_for(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come from two sources, for two snapshots: the second to come is not written."""
+    monkeypatch.setattr(room, "reserve", lambda fd, size: True)
+    others: list[threading.Thread] = []
+
+    def meanwhile() -> None:
+        others.append(put_in_thread(partial, 0, 1, 2))
+        others[0].join(SOON)
+
+    direct = Meeting(meanwhile)
+    partial = meeting(layout, direct)
+    partial.put([Put(1, BIG.chunk(1), VOUCHER)], PEER)
+    others[0].join()
+    assert direct.runs == [(1, 1), (0, 1), (2, 1)]
+    assert opened(layout).sources() == {0: HUB, 1: PEER, 2: HUB}
+
+
+def test_a_blob_may_go_while_its_chunks_are_written(layout: StoreLayout) -> None:
+    direct = Meeting(lambda: partial.delete())
+    partial = meeting(layout, direct)
+    partial.put([Put(1, BIG.chunk(1), None), Put(3, BIG.chunk(3), None)], PEER)
+    assert direct.runs == [(1, 1)]
+    assert partial.held().bits == 0
+    assert not layout.data(BIG.blob).exists()
+
+
+@pytest.mark.parametrize("size", [BIG.blob.size, BIG.blob.size - 1])
+def test_room_that_was_reserved_is_known_after_a_restart(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(room, "reserve", lambda fd, size: True)
+    meeting(layout, Meeting()).put([Put(0, BIG.chunk(0), None)], PEER)
+    taken: list[int] = []
+    monkeypatch.setattr("swarm.store.partial.allocated", lambda path: size)
+    monkeypatch.setattr(Room, "take", lambda room, count, needed: taken.append(count))
+    meeting(layout, Meeting()).put([Put(1, BIG.chunk(1), None)], PEER)
+    assert taken == ([] if size == BIG.blob.size else [BIG.blob.chunk_length])
 
 
 def test_discards_are_remembered(layout: StoreLayout) -> None:

@@ -45,6 +45,35 @@ def test_the_file_system_is_asked_now_and_then(monkeypatch: pytest.MonkeyPatch) 
     assert disk.looks == 2
 
 
+@pytest.mark.parametrize(
+    ("free", "can"), [(RESERVE + 4 * MIB, True), (RESERVE + 3 * MIB, True), (1 << 40, False)]
+)
+def test_room_is_reserved_if_the_reserve_stays(monkeypatch: pytest.MonkeyPatch, free: int, can: bool) -> None:
+    Disk(monkeypatch, free)
+    asked: list[int] = []
+
+    def reserve(fd: int, size: int) -> bool:
+        asked.append(size)
+        return can
+
+    monkeypatch.setattr("swarm.store.room.reserve", reserve)
+    room = Room(Path("/store"))
+    fits = free >= RESERVE + 4 * MIB
+    assert room.reserve(0, 4 * MIB) == (fits and can)
+    assert asked == [4 * MIB] * fits
+
+
+def test_the_file_system_is_asked_anew_after_something_was_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(monkeypatch, 1 << 40)
+    monkeypatch.setattr("swarm.store.room.reserve", lambda fd, size: True)
+    room = Room(Path("/store"))
+    room.take(MIB, 0)
+    room.reserve(0, 4 * MIB)
+    disk.free = RESERVE
+    with pytest.raises(StoreError):
+        room.take(MIB, 0)
+
+
 def test_a_file_system_that_does_not_say_is_believed_to_have_room(monkeypatch: pytest.MonkeyPatch) -> None:
     Disk(monkeypatch, 0, blocks=0)
     Room(Path("/store")).take(MIB, 0)

@@ -1,0 +1,50 @@
+"""What a file takes on disk, and what of it was written."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from protocol.limits import MIB
+from swarm.store.files import allocated, reserve, written
+
+
+def test_what_is_reserved_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT)
+    os.ftruncate(fd, 4 * MIB)
+    reserved = reserve(fd, 4 * MIB)
+    assert written(path) == 0
+    os.pwrite(fd, b"x" * MIB, MIB)
+    os.fsync(fd)
+    os.close(fd)
+    assert written(path) == MIB
+    assert allocated(path) == (4 * MIB if reserved else MIB)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    assert written(tmp_path / "none") == allocated(tmp_path / "none") == 0
+
+
+def test_a_disk_that_fails_is_no_end_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+
+    def broken(fd: int, position: int, whence: int) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "lseek", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        written(path)
+
+
+@pytest.mark.parametrize("library", [SimpleNamespace(), SimpleNamespace(fallocate64=lambda *_: -1)])
+def test_where_nothing_can_be_reserved(monkeypatch: pytest.MonkeyPatch, library: object) -> None:
+    """Another system than Linux, or a file system without it."""
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
+    assert not reserve(0, MIB)
