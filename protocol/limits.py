@@ -21,8 +21,8 @@ DEFAULT_PORT: Final = 7677
 MAX_HANDSHAKE_MESSAGE: Final = 4 * KIB
 """A Noise message with our payload is under 1 KiB; room for a site certificate. (`handshake`)"""
 
-MAX_FRAME: Final = 2 * MIB + 64 * KIB
-"""Ciphertext of one frame: 2 MiB of chunk data, its header and the tag. (`frames`)"""
+MAX_FRAME: Final = 4 * MIB + 64 * KIB
+"""Ciphertext of one frame: 4 MiB of chunk data, its header and the tag. (`frames`)"""
 
 MAX_CONTROL_MESSAGE: Final = 128 * KIB
 """Plaintext of one control message: a have-map segment of half a million chunks. (`connection`)"""
@@ -30,8 +30,9 @@ MAX_CONTROL_MESSAGE: Final = 128 * KIB
 MAX_DATA_HEADER: Final = 48 * KIB
 """The msgpack header of a bulk frame: MAX_RANGES ranges of nine bytes are the longest. (`connection`)"""
 
-MAX_DATA_PAYLOAD: Final = 2 * MIB
-"""Chunk bytes in one data frame: a frame costs time, and a fast link takes many a second. (`connection`)"""
+MAX_DATA_PAYLOAD: Final = 4 * MIB
+"""Chunk bytes in one data frame, the largest chunk: a frame costs time, and a fast link takes many a second.
+(`fields`)"""
 
 MAX_PIECES: Final = 512
 """Pieces in one data frame and items in one request: small files travel many at a time. (`messages`)"""

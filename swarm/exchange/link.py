@@ -40,8 +40,8 @@ ASIDE_BYTES: Final = 512 * KIB
 """From so many bytes on a frame is encrypted and decrypted by a worker: fewer take less time than the way
 there and back. When it arrives, those that were still to come count."""
 
-FRAMES: Final = 3
-"""Buffers of large frames in turn: one is being sent, one waits for that, one is being filled."""
+FRAMES: Final = 2
+"""Buffers of large frames in turn: one is being sent, the other is being filled, or waits for that."""
 
 SLACK: Final = 256
 """Bytes by which the next frame may be longer than the longest so far without a new buffer: its header."""
@@ -240,8 +240,11 @@ class Link:
             if isinstance(taken, list):
                 frames = [self._connection.seal(message) for message in taken]
                 self._hand_over(frames[0] if len(frames) == 1 else b"".join(frames))
-            elif (frame := await self._made(taken)) is not None:
-                self._hand_over(frame)
+            else:
+                while self._next_large is not None:
+                    await self._taken.park()
+                if (frame := await self._made(taken)) is not None:
+                    self._hand_over(frame)
             while self._sealed:
                 await self._taken.park()
             if not isinstance(taken, list):

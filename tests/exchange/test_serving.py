@@ -115,7 +115,8 @@ async def test_chunks_come_in_the_order_asked_for(autojump_clock: MockClock) -> 
         (64 * MIB, 0.012, 1 * MIB),
         (64 * MIB, 0.001, MAX_DATA_PAYLOAD),
         (1024 * MIB, 0.06, USUAL_PAYLOAD),
-        (1024 * MIB, 0.02, MAX_DATA_PAYLOAD),
+        (1024 * MIB, 0.02, 2 * MIB),
+        (1024 * MIB, 0.01, MAX_DATA_PAYLOAD),
     ],
 )
 async def test_chunks_share_frames_as_far_as_the_link_is_fast(

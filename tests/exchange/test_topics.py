@@ -293,8 +293,8 @@ async def test_uploads_keep_their_rate_in_small_frames(autojump_clock: MockClock
 
 
 async def test_downloads_keep_their_rate(autojump_clock: MockClock) -> None:
-    content = Content(4 * MIB)
-    async with seed_and_leech(content, download=Paced(MIB)) as (seed, _, topic):
+    content = Content(16 * MIB)
+    async with seed_and_leech(content, download=Paced(4 * MIB)) as (seed, _, topic):
         start = trio.current_time()
-        await topic.source(seed.id).fetch(range(16), Inbox().deliver)
+        await topic.source(seed.id).fetch(range(64), Inbox().deliver)
         assert 2.5 <= trio.current_time() - start <= 4.2
