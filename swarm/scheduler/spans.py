@@ -3,7 +3,8 @@
 A span is long enough that its request costs nothing beside its bytes, and short enough that an origin
 that dies loses little and the last spans end together. Until something has come the spans are tiny:
 two nodes that both took themselves for the origin then pay little twice. For the same reason every
-node starts at a place of its own and goes round.
+node starts at a place of its own. From then on it is the first that is missing: a file is hashed from
+its beginning, so that what came last is all that is left to hash when everything is there.
 """
 
 from __future__ import annotations

@@ -76,6 +76,6 @@ class UpstreamRecord:
             if not needed:
                 return
             budget = span_bytes(self.pace, needed.bit_count() * self._longest)
-            chunks = next_span(self._layout, needed, self._start, budget)
+            chunks = next_span(self._layout, needed, 0 if self.fetched else self._start, budget)
             yield chunks
             needed = minus(needed, from_members(chunks))

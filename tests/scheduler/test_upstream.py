@@ -29,6 +29,15 @@ def test_the_first_spans_are_small_and_few() -> None:
     assert {sum(span.values()) for span in spans} == {FIRST_SPAN_BYTES}
 
 
+def test_the_first_spans_are_of_a_place_of_its_own_and_later_ones_of_the_beginning() -> None:
+    """Two that both take themselves for the origin fetch different chunks; one is hashed as it comes."""
+    place = CHUNKS - 3
+    known = UpstreamRecord(NodeId(place.to_bytes(8, "big") + bytes(24)), layout(CHUNKS * CHUNK), CHUNK, 0.0)
+    assert [list(span) for span in known.spans(everything(CHUNKS), 0)] == [[place, place + 1], [place + 2]]
+    known.came(CHUNK)
+    assert next(known.spans(everything(CHUNKS), 1)) == {0: CHUNK, 1: CHUNK}
+
+
 def test_those_under_way_count() -> None:
     assert len(list(record().spans(everything(CHUNKS), 1))) == FIRST_PARALLEL - 1
     assert list(record().spans(everything(CHUNKS), UPSTREAM_PARALLEL)) == []
