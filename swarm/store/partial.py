@@ -169,6 +169,8 @@ class Partial:
                 raise ValueError(
                     f"chunk {index} of {self.blob} has {self._span(index)[1]} bytes, not {len(chunk)}"
                 )
+        if not self._reserved:
+            self._room.take(sum(len(put.chunk) for put in chunks), self.missing)
         with self._lock:
             if self.gone:
                 return
@@ -176,9 +178,6 @@ class Partial:
             if new and not self._end:
                 self.cached = source.kind == "upstream"
                 self._create()
-            reserved = self._reserved
-        if new and not reserved:
-            self._room.take(sum(len(put.chunk) for put in new), self.missing)
         for run in _runs(new):
             self._write(run, source)
         with self._hash_lock:
@@ -241,12 +240,7 @@ class Partial:
             self._data.unlink(missing_ok=True)
             return freed
 
-    # --- inside, under the lock ---------------------------------------------------------------------
-
-    def _check_here(self) -> None:
-        """Under the name of one that is gone may lie another's file by now."""
-        if self.gone or not self._data.exists():
-            raise Gone(self.blob)
+    # --- inside -------------------------------------------------------------------------------------
 
     def _write(self, run: Sequence[Put], source: Source) -> None:
         """Store chunks that follow one another, but for those that somebody else has stored by now."""
@@ -278,6 +272,13 @@ class Partial:
             with self._lock:
                 self._writing -= mine
                 self._lock.notify_all()
+
+    # --- inside, under the lock ---------------------------------------------------------------------
+
+    def _check_here(self) -> None:
+        """Under the name of one that is gone may lie another's file by now."""
+        if self.gone or not self._data.exists():
+            raise Gone(self.blob)
 
     def _written(self, run: Sequence[Put], source: Source, *, recent: bool) -> None:
         number = self._number(source)

@@ -12,10 +12,12 @@ from typing import Final
 import pytest
 
 from protocol.chunks import Bytes, Chunk
+from swarm.errors import StoreError
 from swarm.sources.interface import Source
 from swarm.store import room
 from swarm.store.descriptors import Descriptors, Opened
 from swarm.store.direct import Direct
+from swarm.store.faults import full
 from swarm.store.layout import StoreLayout
 from swarm.store.partial import Partial, Put
 from swarm.store.recent import Recent
@@ -298,6 +300,20 @@ def test_room_that_was_reserved_is_known_after_a_restart(
     monkeypatch.setattr(Room, "take", lambda room, count, needed: taken.append(count))
     meeting(layout, Meeting()).put([Put(1, BIG.chunk(1), None)], PEER)
     assert taken == ([] if size == BIG.blob.size else [BIG.blob.chunk_length])
+
+
+def test_nothing_is_begun_on_a_disk_without_room(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(room: Room, count: int, needed: int) -> None:
+        assert (count, needed) == (BIG.blob.chunk_length, BIG.blob.size)
+        raise full(layout.root, needed)
+
+    monkeypatch.setattr(Room, "take", none_left)
+    with pytest.raises(StoreError):
+        opened(layout).put([Put(0, BIG.chunk(0), None)], PEER)
+    assert not layout.data(BIG.blob).exists()
+    assert not layout.journal(BIG.blob).exists()
 
 
 def test_discards_are_remembered(layout: StoreLayout) -> None:
