@@ -44,6 +44,10 @@ class CoarseBlob(Blob):
     def chunk_count(self) -> int:
         return -(-self.size // self.chunk_length)
 
+    def span(self, index: int) -> tuple[int, int]:
+        offset = index * self.chunk_length
+        return offset, min(self.chunk_length, self.size - offset)
+
 
 def layout_of(size: int, coarser: int) -> Layout:
     """One file of this size."""

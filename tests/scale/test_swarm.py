@@ -6,10 +6,13 @@ import json
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import pytest
+
+from protocol.chunks import chunk_length
 from protocol.limits import MIB
 from tests.scale.plot import svg
 from tests.scale.report import Report, begun, ended, look, table
-from tests.scale.swarm import Scenario, Swarm
+from tests.scale.swarm import Scenario, Swarm, layout_of
 
 SMALL = Scenario(nodes=24, size=96 * MIB, mbit=200.0, max_links=8)
 """More nodes than links: not everybody is linked with everybody."""
@@ -20,6 +23,14 @@ def run(scenario: Scenario) -> tuple[Swarm, Report]:
     swarm.run(60.0, lambda swarm: look(report, swarm))
     ended(report, swarm)
     return swarm, report
+
+
+@pytest.mark.parametrize("coarser", [1, 4])
+def test_the_chunks_of_a_file_are_all_of_it(coarser: int) -> None:
+    size = 1000 * MIB + 1
+    layout = layout_of(size, coarser)
+    assert layout.length(0) == coarser * chunk_length(size)
+    assert sum(map(layout.length, range(layout.total))) == size
 
 
 def test_all_end_with_few_links_and_hardly_anything_leaves_the_seed_twice() -> None:
