@@ -53,13 +53,15 @@ def write_at(fd: int, data: Bytes, offset: int) -> None:
 def reserve(fd: int, size: int) -> bool:
     """Have the file system set aside the first `size` bytes of a file; whether it did (fallocate(2)).
 
-    Not os.posix_fallocate: where the file system cannot, that writes to each block.
+    Not os.posix_fallocate: where the file system cannot, that writes to each block. One that only says it did
+    is found out by the blocks of the file.
     """
     try:
         call = ctypes.CDLL(None).fallocate64
     except AttributeError:  # not Linux
         return False
-    return bool(call(fd, 0, ctypes.c_int64(0), ctypes.c_int64(size)) == 0)
+    done = call(fd, 0, ctypes.c_int64(0), ctypes.c_int64(size)) == 0
+    return done and os.fstat(fd).st_blocks * SECTOR >= size
 
 
 def move(source: str, place: str) -> None:

@@ -43,8 +43,19 @@ def test_a_disk_that_fails_is_no_end_of_a_file(tmp_path: Path, monkeypatch: pyte
         written(path)
 
 
-@pytest.mark.parametrize("library", [SimpleNamespace(), SimpleNamespace(fallocate64=lambda *_: -1)])
-def test_where_nothing_can_be_reserved(monkeypatch: pytest.MonkeyPatch, library: object) -> None:
-    """Another system than Linux, or a file system without it."""
+@pytest.mark.parametrize(
+    "library",
+    [
+        SimpleNamespace(),
+        SimpleNamespace(fallocate64=lambda *_: -1),
+        SimpleNamespace(fallocate64=lambda *_: 0),
+    ],
+    ids=["not Linux", "a file system without it", "one that only says so"],
+)
+def test_where_nothing_can_be_reserved(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, library: object
+) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
-    assert not reserve(0, MIB)
+    with (tmp_path / "file").open("wb") as file:
+        os.ftruncate(file.fileno(), MIB)
+        assert not reserve(file.fileno(), MIB)
