@@ -143,12 +143,13 @@ class Topic:
     async def _wait_for_room(self, event: PeerMessage) -> None:
         """Return once there is room for this event, and note how much more there is then.
 
-        To look costs as much as to pass an event on. It has to be looked at again and again: the channel has
-        no limit, as a lost link (`gone`) must never wait, and trio wakes those only who wait at a limit.
+        To look costs as much as to pass an event on.
         """
         room = EVENTS_ROOM if weight(event.message) < LARGE_EVENT else LARGE_EVENTS_ROOM
         waiting = self._events.statistics
-        while (used := waiting().current_buffer_used) >= room:  # noqa: ASYNC110  # no limit, no event
+        # The channel has no limit, as a lost link (`gone`) must never wait; so trio tells nobody when an
+        # event is taken from it, and there is nothing to wait for but time.
+        while (used := waiting().current_buffer_used) >= room:  # noqa: ASYNC110  # no event tells
             await trio.sleep(EVENTS_POLL_SECONDS)
         self._room_left = room - used - 1
 

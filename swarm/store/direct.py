@@ -105,7 +105,7 @@ class Direct:
         finally:
             with self._lock:
                 self._under_way -= 1
-        self._took(len(memory) * beside, self._clock() - began)
+        self._took(len(memory), self._clock() - began, beside)
 
     def read(self, file: Opened, memory: memoryview, offset: int) -> int:
         """Fill `memory` from `offset` on, as far as the file goes; how many bytes. Raises OSError.
@@ -117,11 +117,11 @@ class Direct:
                 return os.preadv(file.direct, [memory], offset)
         return os.preadv(file.fd, [memory], offset)
 
-    def _took(self, length: int, seconds: float) -> None:
-        """Judge the disk by its last writes. `length`: with what others wrote at the same time."""
+    def _took(self, length: int, seconds: float, beside: int) -> None:
+        """Judge the disk by its last writes, of which `beside` shared it."""
         with self._lock:
             self._written += length
-            self._rates.append(length / max(seconds, SHORTEST_SECONDS))
+            self._rates.append(length * beside / max(seconds, SHORTEST_SECONDS))
             if self._written >= TRIAL_BYTES:
                 usual = sorted(self._rates)[len(self._rates) // 2]
                 self._slow = self._slow or usual < LEAST_RATE

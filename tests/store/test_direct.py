@@ -124,6 +124,32 @@ def test_most_of_the_last_writes_count(tmp_path: Path, seconds: list[float], usa
     file.close()
 
 
+@pytest.mark.parametrize(("factor", "usable"), [(0.6, True), (0.4, False)])
+def test_writes_at_the_same_time_share_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: float, usable: bool
+) -> None:
+    """Of each two writes the second begins during the first; each gets `factor` of the least rate."""
+    now = 0.0
+    direct = Direct(lambda: now)
+    file = made(direct, tmp_path / "file", MIB)
+    depth = 0
+
+    def slow(fd: int, data: memoryview, offset: int) -> None:
+        nonlocal now, depth
+        depth += 1
+        if depth == 1:
+            direct.write(file, [bytes(MIB)], 0)
+        else:
+            now += MIB / (LEAST_RATE * factor)
+        depth -= 1
+
+    monkeypatch.setattr("swarm.store.direct.write_at", slow)
+    for _ in range(TRIAL_BYTES // MIB // 2):
+        direct.write(Opened(file.fd, direct=file.fd), [bytes(MIB)], 0)
+    assert direct.usable == usable
+    file.close()
+
+
 def test_it_can_be_forbidden(tmp_path: Path) -> None:
     direct = Direct(allowed=False)
     file = made(direct, tmp_path / "file", MIB)

@@ -20,11 +20,11 @@ def test_what_is_reserved_is_not_written(tmp_path: Path) -> None:
     os.ftruncate(fd, 4 * MIB)
     reserved = reserve(fd, 4 * MIB)
     assert written(path) == 0
-    os.pwrite(fd, b"x" * MIB, MIB)
+    os.pwrite(fd, os.urandom(MIB), MIB)
     os.fsync(fd)
     os.close(fd)
     assert written(path) == MIB
-    assert allocated(path) == (4 * MIB if reserved else MIB)
+    assert allocated(path) >= (4 * MIB if reserved else MIB)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
