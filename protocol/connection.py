@@ -17,7 +17,7 @@ from protocol.chunks import Bytes
 from protocol.codec import BadEncoding
 from protocol.frames import LENGTH, BadFrame, Opener, Sealer
 from protocol.handshake import Handshake, Hello, Kind, PeerIdentity
-from protocol.inbox import Inbox
+from protocol.inbox import OWN_FROM, Inbox, Lend, fresh
 from protocol.limits import MAX_CONTROL_MESSAGE, MAX_DATA_HEADER, MAX_FRAME, MAX_HANDSHAKE_MESSAGE
 from protocol.messages import (
     BadMessage,
@@ -66,13 +66,18 @@ Event = HandshakeDone | Received
 
 
 class Connection:
-    """One side of a connection. `ephemeral` is 32 fresh random bytes, used for nothing else ever."""
+    """One side of a connection. `ephemeral` is 32 fresh random bytes, used for nothing else ever.
 
-    def __init__(self, identity: Identity, hello: Hello, *, initiator: bool, ephemeral: bytes) -> None:
+    `lend` gives the memory of large frames.
+    """
+
+    def __init__(
+        self, identity: Identity, hello: Hello, *, initiator: bool, ephemeral: bytes, lend: Lend = fresh
+    ) -> None:
         self.state = State.AWAIT_REPLY if initiator else State.AWAIT_KEY
         self.peer: PeerIdentity | None = None
         self._handshake = Handshake(identity, hello, initiator=initiator, ephemeral=ephemeral)
-        self._inbox = Inbox()
+        self._inbox = Inbox(lend)
         self._outgoing = b""
         self._fault: ProtocolFault | None = None
         self._sealer: Sealer | None = None
@@ -185,7 +190,7 @@ class Connection:
             return self._shake_hands(frame[LENGTH.size :])
         if self._opener is None or self.peer is None or self.state in ENDED:
             raise RuntimeError(f"bytes in state {self.state.name}: the connection has ended")
-        plaintext = self._opener.open(frame)
+        plaintext = self._opener.open(frame, in_place=len(frame) >= OWN_FROM)
         if self.peer.hello.kind == "bulk":
             return Received(_open_bulk(plaintext))
         return Received(decode_control(plaintext))
@@ -202,9 +207,9 @@ class Connection:
         return HandshakeDone(established.peer)
 
 
-def _open_bulk(plaintext: bytearray) -> BulkMessage:
+def _open_bulk(plaintext: memoryview) -> BulkMessage:
     """The message in a bulk frame: u16 header length, header, payload; the payload is not copied."""
-    view = memoryview(plaintext).toreadonly()
+    view = plaintext.toreadonly()
     if view.nbytes < HEADER_LENGTH.size:
         raise BadFrame("a bulk frame without a header")
     (length,) = HEADER_LENGTH.unpack_from(view)

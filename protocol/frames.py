@@ -7,8 +7,8 @@ The length is associated data. The nonce counts frames, one counter for each dir
 REKEY does (section 4.2); the counter goes on counting, so no nonce ever repeats under any key.
 
 Speed comes from touching a payload once: sealing writes header and payload encrypted into one new
-buffer, opening decrypts from where the bytes were received into one new buffer. What is in one piece is
-sealed by one call; for several pieces a cipher of their own is made, which costs more than a small message.
+buffer, opening decrypts a large frame where it was received and any other into one new buffer. What is in one
+piece is sealed by one call; for several a cipher of their own is made, which costs more than a small message.
 """
 
 from __future__ import annotations
@@ -94,18 +94,22 @@ class Opener:
         self._used = key
         self._cipher = AESGCM(key)
 
-    def open(self, frame: Bytes) -> bytearray:
-        """The plaintext, in a buffer of its own, of a whole frame; BadFrame when it does not decrypt."""
-        with memoryview(frame) as view:
-            size = view.nbytes - LENGTH.size - TAG
-            if size < 0:
-                raise BadFrame("a frame shorter than its tag")
-            iv = self._key.next_nonce()
-            if self._key.key is not self._used:
-                self._used, self._cipher = self._key.key, AESGCM(self._key.key)
-            plaintext = bytearray(size)
-            try:
-                self._cipher.decrypt_into(iv, view[LENGTH.size :], view[: LENGTH.size], plaintext)
-            except InvalidTag as error:
-                raise BadFrame("a frame that does not decrypt") from error
-            return plaintext
+    def open(self, frame: Bytes, *, in_place: bool = False) -> memoryview:
+        """The plaintext of a whole frame, in a buffer of its own, or where the frame lies.
+
+        BadFrame when it does not decrypt.
+        """
+        view = memoryview(frame)
+        size = view.nbytes - LENGTH.size - TAG
+        if size < 0:
+            raise BadFrame("a frame shorter than its tag")
+        iv = self._key.next_nonce()
+        if self._key.key is not self._used:
+            self._used, self._cipher = self._key.key, AESGCM(self._key.key)
+        body = view[LENGTH.size :]
+        plaintext = body[:size] if in_place else memoryview(bytearray(size))
+        try:
+            self._cipher.decrypt_into(iv, body, view[: LENGTH.size], plaintext)
+        except InvalidTag as error:
+            raise BadFrame("a frame that does not decrypt") from error
+        return plaintext

@@ -11,6 +11,7 @@ from protocol.connection import Connection
 from protocol.handshake import Hello, Kind
 from protocol.signing import Identity
 from swarm.exchange.interfaces import Network
+from swarm.exchange.lender import Lender
 from swarm.exchange.link import HandshakeFailed, Link, secure
 from swarm.sources.address import Address
 from swarm.workers import Workers
@@ -51,6 +52,7 @@ class Connector:
         self._clock = clock
         self._workers = workers
         self._badge = badge
+        self._lender = Lender()
 
     async def dial(self, address: Address, kind: Kind) -> Link:
         """A link with whoever is at this address, in bounded time; CannotConnect."""
@@ -70,5 +72,6 @@ class Connector:
     async def _secure(self, stream: trio.abc.Stream, kind: Kind, *, initiator: bool) -> Link:
         hello = Hello(kind, self.listen_port, self._agent, self._badge())
         ephemeral = self._entropy(EPHEMERAL_LENGTH)
-        connection = Connection(self._identity, hello, initiator=initiator, ephemeral=ephemeral)
+        lend = self._lender.lend
+        connection = Connection(self._identity, hello, initiator=initiator, ephemeral=ephemeral, lend=lend)
         return await secure(stream, connection, self._clock, self._workers)

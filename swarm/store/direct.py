@@ -18,12 +18,12 @@ cheaply whether the page cache has a chunk: to try (RWF_NOWAIT) makes it read ah
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import accumulate
 from time import perf_counter
 from typing import Final
 
@@ -82,30 +82,39 @@ class Direct:
 
     def write(self, file: Opened, parts: Sequence[Bytes], offset: int) -> None:
         """All of these, one behind the other, from `offset` on. Raises OSError."""
-        ends = list(accumulate(memoryview(part).nbytes for part in parts))
-        length = ends[-1]
+        length = sum(memoryview(part).nbytes for part in parts)
         if file.direct < 0 or self._slow or offset % BLOCK or length % BLOCK or length > LARGEST_CHUNK:
-            for part, start in zip(parts, [0, *ends], strict=False):
-                write_at(file.fd, part, offset + start)
+            write_at(file.fd, offset, *parts)
             write_back(file.fd, offset, length)
-            return
-        with self.buffer() as buffer:
-            for part, first, end in zip(parts, [0, *ends], ends, strict=False):
-                buffer[first:end] = part
-            with memoryview(buffer) as view:
-                self._write(file, view[:length], offset)
+        elif not self._write_as_is(file, parts, offset):
+            with self.buffer() as buffer, memoryview(buffer) as view:
+                end = 0
+                for part in parts:
+                    first, end = end, end + memoryview(part).nbytes
+                    view[first:end] = part
+                self._write(file, [view[:length]], offset)
 
-    def _write(self, file: Opened, memory: memoryview, offset: int) -> None:
+    def _write_as_is(self, file: Opened, parts: Sequence[Bytes], offset: int) -> bool:
+        """Write these from where they lie, unless the disk does not take them from there."""
+        try:
+            self._write(file, parts, offset)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return False
+        return True
+
+    def _write(self, file: Opened, parts: Sequence[Bytes], offset: int) -> None:
         with self._lock:
             self._under_way += 1
             beside = self._under_way
         began = self._clock()
         try:
-            write_at(file.direct, memory, offset)
+            write_at(file.direct, offset, *parts)
         finally:
             with self._lock:
                 self._under_way -= 1
-        self._took(len(memory), self._clock() - began, beside)
+        self._took(sum(memoryview(part).nbytes for part in parts), self._clock() - began, beside)
 
     def read(self, file: Opened, memory: memoryview, offset: int) -> int:
         """Fill `memory` from `offset` on, as far as the file goes; how many bytes. Raises OSError.

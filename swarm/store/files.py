@@ -41,13 +41,16 @@ def write_back(fd: int, offset: int, length: int) -> None:
         os.posix_fadvise(fd, offset, length, os.POSIX_FADV_DONTNEED)
 
 
-def write_at(fd: int, data: Bytes, offset: int) -> None:
-    """All of `data` at `offset`. Raises OSError."""
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(fd, view, offset)
-        view = view[written:]
+def write_at(fd: int, offset: int, *parts: Bytes) -> None:
+    """All of these, one behind the other from `offset` on. Raises OSError."""
+    rest = [memoryview(part) for part in parts]
+    while rest:
+        written = os.pwritev(fd, rest, offset)
         offset += written
+        while rest and written >= len(rest[0]):
+            written -= len(rest.pop(0))
+        if written:
+            rest[0] = rest[0][written:]
 
 
 def reserve(fd: int, size: int) -> bool:
@@ -121,7 +124,7 @@ def write_new(data: Bytes, temporary: str, *, sync: bool) -> int:
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, COMPLETE_MODE)
     try:
         os.fchmod(fd, COMPLETE_MODE)
-        write_at(fd, data, 0)
+        write_at(fd, 0, data)
         if sync:
             os.fsync(fd)
         return os.fstat(fd).st_mtime_ns

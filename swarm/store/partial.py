@@ -343,7 +343,7 @@ class Partial:
     def _append(self, record: bytes) -> None:
         """Written at a known place: what a full disk cut short is overwritten by the next record."""
         with self._descriptors.use(self._journal, self._open_journal) as file:
-            write_at(file.fd, record, self._end)
+            write_at(file.fd, self._end, record)
         self._end += len(record)
 
     def _hash_ahead(self, count: int, index: int | None = None, chunk: Chunk | None = None) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tracemalloc
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.frames import BadFrame
-from protocol.inbox import READ_AHEAD, Inbox
+from protocol.inbox import BLOCK, OWN_FROM, READ_AHEAD, Inbox
+from protocol.noise import TAG
 
 CAP = 20_000
 
@@ -35,14 +37,15 @@ def pour(inbox: Inbox, data: bytes) -> list[bytes]:
 bodies = st.lists(st.integers(0, 12_000).map(lambda size: bytes([size % 251]) * size), max_size=6)
 
 
-@given(bodies, st.lists(st.integers(1, 9000), max_size=12))
-def test_frames_come_out_however_they_were_cut(frames: list[bytes], cuts: list[int]) -> None:
+@given(bodies, st.lists(st.integers(1, 9000), max_size=12), st.sampled_from([OWN_FROM, 5000, 4097]))
+def test_frames_come_out_however_they_were_cut(frames: list[bytes], cuts: list[int], own_from: int) -> None:
     stream = b"".join(map(framed, frames))
     inbox, found = Inbox(), []
-    for cut in cuts:
-        found += pour(inbox, stream[:cut])
-        stream = stream[cut:]
-    found += pour(inbox, stream)
+    with patch("protocol.inbox.OWN_FROM", own_from):
+        for cut in cuts:
+            found += pour(inbox, stream[:cut])
+            stream = stream[cut:]
+        found += pour(inbox, stream)
     assert found == [framed(body) for body in frames]
     assert inbox.pending == 0
 
@@ -88,3 +91,76 @@ def test_a_part_of_a_frame_is_pending() -> None:
     inbox = Inbox()
     assert pour(inbox, framed(b"whole") + b"\x00\x00") == [framed(b"whole")]
     assert inbox.pending == 2
+
+
+LARGE = bytes(range(256)) * (OWN_FROM // 256)
+
+
+def large_frame(inbox: Inbox, data: bytes) -> memoryview:
+    """The frame that these bytes complete, as it lies."""
+    while data:
+        space = inbox.space()
+        count = min(len(space), len(data))
+        space[:count] = data[:count]
+        inbox.wrote(count)
+        data = data[count:]
+    frame = inbox.next_frame(2 * OWN_FROM)
+    assert frame is not None
+    assert inbox.next_frame(2 * OWN_FROM) is None
+    return frame
+
+
+def test_a_large_frame_stays_while_others_come() -> None:
+    inbox = Inbox()
+    assert pour(inbox, framed(b"small")) == [framed(b"small")]
+    first = large_frame_after_its_length(inbox, LARGE)
+    second = large_frame_after_its_length(inbox, bytes(len(LARGE)))
+    assert pour(inbox, framed(b"small")) == [framed(b"small")]
+    assert bytes(first) == framed(LARGE)
+    assert bytes(second) == framed(bytes(len(LARGE)))
+
+
+def large_frame_after_its_length(inbox: Inbox, body: bytes) -> memoryview:
+    whole = framed(body)
+    inbox.space()[:4] = whole[:4]
+    inbox.wrote(4)
+    assert inbox.next_frame(2 * OWN_FROM) is None
+    return large_frame(inbox, whole[4:])
+
+
+def test_what_was_in_a_large_frame_ends_at_a_block() -> None:
+    asked: list[tuple[int, memoryview]] = []
+
+    def lend(size: int) -> memoryview:
+        asked.append((size, memoryview(bytearray(size + 1000))))
+        return asked[-1][1]
+
+    inbox = Inbox(lend)
+    for length in (OWN_FROM, OWN_FROM + 1, OWN_FROM + BLOCK - 1, 2 * OWN_FROM):
+        frame = large_frame_after_its_length(inbox, bytes(length))
+        size, memory = asked.pop()
+        assert not asked
+        assert size <= 4 + length + BLOCK + READ_AHEAD
+        plaintext_end = size - READ_AHEAD - TAG
+        assert plaintext_end % BLOCK == 0
+        memory[plaintext_end - 1] = 77
+        assert frame[-TAG - 1] == 77
+
+
+def test_what_follows_a_large_frame_is_not_lost() -> None:
+    inbox = Inbox()
+    inbox.space()[:4] = framed(LARGE)[:4]
+    inbox.wrote(4)
+    assert inbox.next_frame(OWN_FROM) is None
+    rest = LARGE + framed(b"one") + framed(b"two") + b"\0\0"
+    space = inbox.space()
+    space[: len(rest)] = rest
+    inbox.wrote(len(rest))
+    found = [inbox.next_frame(OWN_FROM) for _ in range(4)]
+    assert [frame and bytes(frame) for frame in found] == [
+        framed(LARGE),
+        framed(b"one"),
+        framed(b"two"),
+        None,
+    ]
+    assert pour(inbox, b"\0\1x") == [framed(b"x")]

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -54,13 +55,17 @@ class Fate:
         """Have a say in everything from here on."""
         for name in ("open", "rename", "replace", "unlink", "fsync", "truncate", "ftruncate"):
             setattr(os, name, self._foretold(getattr(os, name)))
-        pwrite = os.pwrite
+        pwritev = os.pwritev
 
-        def torn_pwrite(fd: int, data: memoryview, offset: int) -> int:
-            self.step(lambda: pwrite(fd, memoryview(data)[: len(data) // 2], offset))
-            return pwrite(fd, data, offset)
+        def half(fd: int, data: bytes, offset: int) -> None:
+            with suppress(OSError):  # where the disk does not take this memory, nor any of it
+                pwritev(fd, [data[: len(data) // 2]], offset)
 
-        os.pwrite = torn_pwrite  # type: ignore[assignment]  # a narrower signature will do here
+        def torn_pwritev(fd: int, views: list[memoryview], offset: int) -> int:
+            self.step(lambda: half(fd, b"".join(views), offset))
+            return pwritev(fd, views, offset)
+
+        os.pwritev = torn_pwritev  # type: ignore[assignment]  # a narrower signature will do here
         database._connection.set_trace_callback(lambda _: self.step())
 
     def _foretold(self, function: Callable[..., Any]) -> Callable[..., Any]:

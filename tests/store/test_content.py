@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from protocol.chunks import Chunk
 from swarm.errors import StoreError
 from swarm.sources.interface import Source
 from swarm.store import Store, WholeBlob
@@ -42,11 +44,15 @@ def statements(store: Store) -> list[str]:
 
 
 async def test_a_put_is_two_writes_and_nothing_else(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From memory that begins at a page, as large frames lie in."""
     await store.put(BIG.blob, 0, BIG.chunk(0), PEER, VOUCHER)
+    second = BIG.chunk(1)
+    memory = mmap.mmap(-1, len(second))
+    memory[:] = second.data
     sql = statements(store)
-    calls = Calls(monkeypatch, "pwrite", "fsync", "open", "statvfs", "stat")
-    await store.put(BIG.blob, 1, BIG.chunk(1), PEER, VOUCHER)
-    assert calls.count == {"pwrite": 2}
+    calls = Calls(monkeypatch, "pwrite", "pwritev", "fsync", "open", "statvfs", "stat")
+    await store.put(BIG.blob, 1, Chunk(memoryview(memory), second.digest), PEER, VOUCHER)
+    assert calls.count == {"pwritev": 2}
     assert sql == []
 
 
@@ -88,9 +94,9 @@ async def test_many_whole_blobs_are_one_transaction_without_fsync(
 ) -> None:
     many = [sample(100, seed=seed) for seed in range(500)]
     sql = statements(store)
-    calls = Calls(monkeypatch, "fsync", "pwrite")
+    calls = Calls(monkeypatch, "fsync", "pwrite", "pwritev")
     await store.put_whole([(WholeBlob(content.blob, content.data), HUB) for content in many])
-    assert calls.count == {"pwrite": 500}
+    assert calls.count == {"pwritev": 500}
     assert sum(statement == "COMMIT" for statement in sql) == 1
     sql.clear()
     held = await store.held([content.blob for content in many])
@@ -143,18 +149,18 @@ async def test_a_batch_that_the_disk_cuts_short_leaves_nothing_behind(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = [sample(100, seed=seed) for seed in range(5)]
-    pwrite = os.pwrite
+    pwritev = os.pwritev
     left = [250]
 
-    def short(fd: int, data: memoryview, offset: int) -> int:
+    def short(fd: int, views: list[memoryview], offset: int) -> int:
         if not left[0]:
             raise OSError(errno.ENOSPC, "No space left on device")
-        written = pwrite(fd, data[: left[0]], offset)
+        written = pwritev(fd, [b"".join(views)[: left[0]]], offset)
         left[0] -= written
         return written
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "pwrite", short)
+        patch.setattr(os, "pwritev", short)
         with pytest.raises(StoreError, match="is full"):
             await store.put_whole([(WholeBlob(content.blob, content.data), HUB) for content in many])
     assert os.listdir(store.root / "partial") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from collections.abc import Iterator
@@ -12,9 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.chunks import Bytes
 from protocol.limits import MIB
 from swarm.store.descriptors import Opened
 from swarm.store.direct import BLOCK, LEAST_RATE, TRIAL_BYTES, Direct
+
+PAGES = memoryview(mmap.mmap(-1, MIB))
+"""A megabyte that a disk takes as it is."""
 
 
 class Stopwatch:
@@ -92,7 +97,7 @@ def test_a_disk_is_judged_by_its_first_writes(tmp_path: Path, factor: float, usa
         usable = True  # nothing is ever written that way
     for _ in range(TRIAL_BYTES // MIB):
         assert direct.usable
-        direct.write(file, [bytes(MIB)], 0)
+        direct.write(file, [PAGES], 0)
     assert direct.usable == usable
     direct.write(file, [b"x" * MIB], 0)
     assert os.pread(file.fd, MIB, 0) == b"x" * MIB
@@ -119,7 +124,7 @@ def test_most_of_the_last_writes_count(tmp_path: Path, seconds: list[float], usa
     if file.direct < 0:
         usable = True
     for _ in range(2 * WRITES):
-        direct.write(file, [bytes(MIB)], 0)
+        direct.write(file, [PAGES], 0)
     assert direct.usable == usable
     file.close()
 
@@ -134,20 +139,55 @@ def test_writes_at_the_same_time_share_the_disk(
     file = made(direct, tmp_path / "file", MIB)
     depth = 0
 
-    def slow(fd: int, data: memoryview, offset: int) -> None:
+    def slow(fd: int, offset: int, *parts: Bytes) -> None:
         nonlocal now, depth
         depth += 1
         if depth == 1:
-            direct.write(file, [bytes(MIB)], 0)
+            direct.write(file, [PAGES], 0)
         else:
             now += MIB / (LEAST_RATE * factor)
         depth -= 1
 
     monkeypatch.setattr("swarm.store.direct.write_at", slow)
     for _ in range(TRIAL_BYTES // MIB // 2):
-        direct.write(Opened(file.fd, direct=file.fd), [bytes(MIB)], 0)
+        direct.write(Opened(file.fd, direct=file.fd), [PAGES], 0)
     assert direct.usable == usable
     file.close()
+
+
+def test_memory_of_whole_pages_is_not_copied(
+    opened: tuple[Direct, Opened], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    direct, file = opened
+    memory = mmap.mmap(-1, 3 * BLOCK)
+    memory[:] = os.urandom(3 * BLOCK)
+    view = memoryview(memory)
+    monkeypatch.setattr(direct, "buffer", None)
+    direct.write(file, [view[:BLOCK], view[BLOCK:]], BLOCK)
+    assert os.pread(file.fd, 3 * BLOCK, BLOCK) == view
+
+
+@pytest.mark.parametrize(("code", "copied"), [(errno.EINVAL, True), (errno.ENOSPC, False)])
+def test_only_memory_that_the_disk_does_not_take_is_copied(
+    opened: tuple[Direct, Opened], monkeypatch: pytest.MonkeyPatch, code: int, copied: bool
+) -> None:
+    direct, file = opened
+    written: list[bytes] = []
+
+    def refusing(fd: int, offset: int, *parts: Bytes) -> None:
+        if len(parts) > 1:
+            raise OSError(code, "")
+        written.extend(map(bytes, parts))
+
+    monkeypatch.setattr("swarm.store.direct.write_at", refusing)
+    parts = [b"a" * BLOCK, b"b" * BLOCK]
+    file = Opened(file.fd, direct=file.fd)
+    if copied:
+        direct.write(file, parts, 0)
+    else:
+        with pytest.raises(OSError):
+            direct.write(file, parts, 0)
+    assert written == [b"".join(parts)] * copied
 
 
 def test_it_can_be_forbidden(tmp_path: Path) -> None:

@@ -7,11 +7,14 @@ import errno
 import os
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocol.limits import MIB
-from swarm.store.files import allocated, reserve, written
+from swarm.store.files import allocated, reserve, write_at, written
 
 
 def test_what_is_reserved_is_not_written(tmp_path: Path) -> None:
@@ -59,3 +62,18 @@ def test_where_nothing_can_be_reserved(
     with (tmp_path / "file").open("wb") as file:
         os.ftruncate(file.fileno(), MIB)
         assert not reserve(file.fileno(), MIB)
+
+
+@given(st.lists(st.binary(max_size=50), max_size=5), st.integers(1, 30))
+def test_parts_are_written_whatever_the_system_takes_at_a_time(parts: list[bytes], most: int) -> None:
+    whole = bytearray()
+
+    def taking_few(fd: int, views: list[memoryview], offset: int) -> int:
+        data = b"".join(views)[:most]
+        assert offset == 7 + len(whole)
+        whole.extend(data)
+        return len(data)
+
+    with patch("os.pwritev", taking_few):
+        write_at(-1, 7, *parts)
+    assert whole == b"".join(parts)

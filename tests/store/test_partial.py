@@ -81,16 +81,16 @@ def test_what_came_from_upstream_goes_through_the_page_cache(
 
 
 class FullDisk:
-    """Stands for os.pwrite on a disk with room for `left` bytes."""
+    """Stands for os.pwritev on a disk with room for `left` bytes."""
 
     def __init__(self, left: int) -> None:
         self.left = left
-        self._pwrite = os.pwrite
+        self._pwritev = os.pwritev
 
-    def __call__(self, fd: int, data: memoryview, offset: int) -> int:
+    def __call__(self, fd: int, views: list[memoryview], offset: int) -> int:
         if not self.left:
             raise OSError(errno.ENOSPC, "No space left on device")
-        written = self._pwrite(fd, data[: self.left], offset)
+        written = self._pwritev(fd, [b"".join(views)[: self.left]], offset)
         self.left -= written
         return written
 
@@ -102,7 +102,7 @@ def test_a_write_cut_short_by_a_full_disk_leaves_what_was_there(
     partial = opened(layout)
     partial.put([Put(0, BIG.chunk(0), VOUCHER)], PEER)
     disk = FullDisk(left)
-    monkeypatch.setattr(os, "pwrite", disk)
+    monkeypatch.setattr(os, "pwritev", disk)
     with pytest.raises(OSError, match="No space left"):
         partial.put([Put(1, BIG.chunk(1), None)], HUB)
     assert partial.held().bits == 0b1
@@ -121,7 +121,7 @@ def test_a_blob_whose_journal_could_not_even_be_begun(
 ) -> None:
     partial = opened(layout)
     disk = FullDisk(left)
-    monkeypatch.setattr(os, "pwrite", disk)
+    monkeypatch.setattr(os, "pwritev", disk)
     with pytest.raises(OSError, match="No space left"):
         partial.put([Put(0, BIG.chunk(0), None)], PEER)
     disk.left = 1 << 30

@@ -1,0 +1,65 @@
+"""Memory for large frames, lent and lent again.
+
+A frame of some megabytes is received, opened, checked, written to disk and perhaps sent on, all in one place.
+Nobody knows who is the last to look at it, so its memory comes back when the last view of it is gone, from
+whichever thread had that. The next frame is received into pages that are there already: new ones have to be
+zeroed first. Memory begins at a page, as disks that are written past the page cache want it.
+
+There is no lock, as memory may come back while some is being lent, in the same thread even. One task lends;
+all that a race can do is to have a little more or less kept.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import weakref
+from contextlib import suppress
+from typing import Final
+
+from protocol.limits import KIB, MIB
+
+SPARE_BYTES: Final = 32 * MIB
+"""Kept for the next frames: what a node keeps of chunks for its neighbours comes back all at once."""
+
+GRAIN: Final = 256 * KIB
+"""Lengths are multiples of this, as chunks are, so that the next frame often has the length of one before."""
+
+HUGE_FROM: Final = 4 * MIB
+"""From so many bytes on huge pages are asked for: two megabytes each on most machines."""
+
+
+class Lender:
+    """Lends memory; what was lent longest ago is the first not to be kept."""
+
+    def __init__(self, spare_bytes: int = SPARE_BYTES) -> None:
+        self._spare_bytes = spare_bytes
+        self._spare: dict[int, list[mmap.mmap]] = {}
+
+    @property
+    def spare(self) -> int:
+        """Bytes that came back and are not lent."""
+        return sum(length * len(memories) for length, memories in list(self._spare.items()))
+
+    def lend(self, size: int) -> memoryview:
+        """Memory of so many bytes, with anything in them, for as long as there is a view of it."""
+        length = -(-size // GRAIN) * GRAIN
+        spare = self._spare[length] = self._spare.pop(length, [])
+        memory = spare.pop() if spare else _new(length)
+        lent = (ctypes.c_ubyte * length).from_buffer(memory)
+        weakref.finalize(lent, self._take_back, memory).atexit = False
+        return memoryview(lent).cast("B")[:size]
+
+    def _take_back(self, memory: mmap.mmap) -> None:
+        self._spare.setdefault(len(memory), []).append(memory)
+        for memories in list(self._spare.values()):
+            while memories and self.spare > self._spare_bytes:
+                memories.pop(0)
+
+
+def _new(length: int) -> mmap.mmap:
+    memory = mmap.mmap(-1, length, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if length >= HUGE_FROM:
+        with suppress(OSError, AttributeError):  # not Linux, or built without them
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory

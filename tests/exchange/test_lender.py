@@ -1,0 +1,53 @@
+"""Memory comes back when nobody looks at it any more, and no sooner."""
+
+from __future__ import annotations
+
+import gc
+
+from protocol.limits import KIB, MIB
+from swarm.exchange.lender import GRAIN, Lender
+
+
+def test_what_is_lent_is_nobody_elses_until_the_last_view_of_it_is_gone() -> None:
+    lender = Lender()
+    first = lender.lend(MIB)
+    first[:3] = b"abc"
+    kept = first[1:3].toreadonly()
+    del first
+    second = lender.lend(MIB)
+    second[:3] = b"xyz"
+    assert bytes(kept) == b"bc"
+    assert lender.spare == 0
+    del kept
+    assert lender.spare == MIB
+    third = lender.lend(MIB)
+    assert lender.spare == 0
+    assert bytes(third[:3]) == b"abc"
+
+
+def test_memory_is_as_long_as_it_was_asked_to_be() -> None:
+    lender = Lender()
+    lender.lend(5 * MIB)
+    assert len(lender.lend(5 * MIB - 7)) == 5 * MIB - 7
+    assert lender.spare == 5 * MIB
+
+
+def test_of_what_comes_back_only_so_much_is_kept_and_what_was_not_lent_lately_goes_first() -> None:
+    lender = Lender(spare_bytes=4 * GRAIN)
+    for size in (GRAIN, 3 * GRAIN, GRAIN):
+        lender.lend(size)
+    assert lender.spare == 4 * GRAIN
+    lender.lend(2 * GRAIN)
+    assert lender.spare == 3 * GRAIN
+    views = [lender.lend(GRAIN) for _ in range(9)]
+    views.clear()
+    assert lender.spare == 4 * GRAIN
+
+
+def test_memory_in_a_cycle_comes_back_as_well() -> None:
+    lender = Lender()
+    cycle: list[object] = [lender.lend(100 * KIB)]
+    cycle.append(cycle)
+    del cycle
+    gc.collect()
+    assert lender.spare == GRAIN
