@@ -2,14 +2,16 @@
 
 The adapter's loop is: send `data_to_send()`, receive into `buffer()`, say how many bytes by
 `received(n)`, act on the events, again. After HandshakeDone, `seal(message)` makes the bytes of a
-message. A connection is of one kind and takes only messages of that kind; one for admission carries those
-of control connections. How the bytes are cut into reads changes nothing: the same events come in the same
-order, then the same fault.
+message; `frames(n)` and `opened` are the halves of `received`, for an adapter that receives while a worker
+opens what came before. A connection is of one kind and takes only messages of that kind; one for admission
+carries those of control connections. How the bytes are cut into reads changes nothing: the same events come
+in the same order, then the same fault.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,6 +66,9 @@ class Received:
 
 Event = HandshakeDone | Received
 
+Frame = memoryview | BadFrame
+"""One that is whole, or what is wrong with the next."""
+
 
 class Connection:
     """One side of a connection. `ephemeral` is 32 fresh random bytes, used for nothing else ever.
@@ -92,7 +97,7 @@ class Connection:
 
     def buffer(self) -> memoryview:
         """Where to receive next; valid until the next call. ProtocolFault once the connection is dead."""
-        self._raise_fault()
+        self.check()
         return self._inbox.space()
 
     @property
@@ -101,22 +106,53 @@ class Connection:
         return self._inbox.lacking
 
     def received(self, count: int) -> list[Event]:
-        """`count` bytes were received into `buffer()`: what they mean. May run in a worker thread.
+        """`count` bytes were received into `buffer()`: what they mean.
 
         ProtocolFault when they break the protocol. Events that came before the fault are returned first,
         and the fault is raised by the next call.
         """
-        self._raise_fault()
-        events: list[Event] = []
+        self.check()
         self._inbox.wrote(count)
-        self._advance(events)
+        return self.opened(self._whole_frames())
+
+    def frames(self, count: int) -> list[Frame]:
+        """The frames that these bytes make whole, once the handshake is done: for `opened`, in this order.
+
+        If OWN_FROM of them or more were lacking, they may be received into `buffer()` meanwhile.
+        """
+        self.check()
+        self._inbox.wrote(count)
+        frames: list[Frame] = []
+        try:
+            for frame in self._whole_frames():
+                frames.append(frame)
+        except BadFrame as error:
+            frames.append(error)
+        return frames
+
+    def opened(self, frames: Iterable[Frame]) -> list[Event]:
+        """What these mean, as `received` tells it. May run in a worker thread, one caller at a time."""
+        self.check()
+        events: list[Event] = []
+        try:
+            for frame in frames:
+                if isinstance(frame, BadFrame):
+                    raise frame
+                event = self._handle(frame)
+                self.state = after(self.state, Step.FRAME)
+                if event is not None:
+                    events.append(event)
+        except PEER_FAULTS as error:
+            self.state = after(self.state, Step.FAULT)
+            self._fault = ProtocolFault(str(error))
+            self._fault.__cause__ = error
         if not events:
-            self._raise_fault()
+            self.check()
         return events
 
     def feed(self, data: Bytes) -> list[Event]:
         """`buffer` and `received` for bytes that lie elsewhere, at the price of a copy."""
-        self._raise_fault()
+        self.check()
         events: list[Event] = []
         rest = memoryview(data)
         while rest.nbytes and self._fault is None:
@@ -124,15 +160,21 @@ class Connection:
             count = min(space.nbytes, rest.nbytes)
             space[:count] = rest[:count]
             rest = rest[count:]
-            self._inbox.wrote(count)
-            self._advance(events)
-        if not events:
-            self._raise_fault()
+            try:
+                events += self.received(count)
+            except ProtocolFault:
+                if not events:
+                    raise
         return events
+
+    def check(self) -> None:
+        """ProtocolFault once the connection is dead."""
+        if self._fault is not None:
+            raise self._fault
 
     def eof(self) -> None:
         """The peer sends no more. ProtocolFault when it stopped within a frame or the handshake."""
-        self._raise_fault()
+        self.check()
         waited_for = self.state.value
         self.state = after(self.state, Step.CUT if self._inbox.pending else Step.END)
         if self.state is State.FAILED:
@@ -159,25 +201,13 @@ class Connection:
                 return self._sealer.seal(header, payload, into=into)
         return self._sealer.seal(header, into=into)
 
-    def _raise_fault(self) -> None:
-        if self._fault is not None:
-            raise self._fault
-
     def _say(self, message: bytes) -> None:
         self._outgoing += LENGTH.pack(len(message)) + message
 
-    def _advance(self, events: list[Event]) -> None:
-        """Append what every whole frame means; a broken rule ends in `_fault`."""
-        try:
-            while (frame := self._inbox.next_frame(self._cap())) is not None:
-                event = self._handle(frame)
-                self.state = after(self.state, Step.FRAME)
-                if event is not None:
-                    events.append(event)
-        except PEER_FAULTS as error:
-            self.state = after(self.state, Step.FAULT)
-            self._fault = ProtocolFault(str(error))
-            self._fault.__cause__ = error
+    def _whole_frames(self) -> Iterator[memoryview]:
+        """One after the other: what a frame of a handshake means decides how long the next may be."""
+        while (frame := self._inbox.next_frame(self._cap())) is not None:
+            yield frame
 
     def _cap(self) -> int:
         """Bytes the next frame may have after its length."""

@@ -41,9 +41,9 @@ WINDOW: Final = MAX_PIECES
 MAX_OUTSTANDING: Final = 16 * WINDOW
 """Chunks asked for on one link: half of what the other side queues before it calls us greedy."""
 
-DELIVERIES: Final = 3
-"""Frames' worth of whole chunks under way to those who ordered them: one is checked while another is written
-and a third waits."""
+DELIVERIES: Final = 4
+"""Frames' worth of whole chunks under way to those who ordered them: one is checked, two are written, and one
+is fed to the hash of the whole."""
 
 Heard = Callable[[SnapshotKey, PeerMessage], Awaitable[None]]
 """Passes on what a peer says to the transfer that joined the topic."""

@@ -5,9 +5,10 @@ into a handler, which may make the reader wait, and sends what was posted or put
 calls `cut`, from anywhere; `run` then ends and `end` says why.
 
 What has to be read from disk is read and encrypted by a worker in one go, and large frames are encrypted and
-decrypted by one, so that several links keep several cores busy. Small messages, which are most of them, are
-sent from where they are posted, or sealed there behind the frames under way: to wake a task for each costs
-more. Only what finds a worker at it, or too much before it, waits in the outbox.
+decrypted by one while the next are sent and received, so that several links, and even one, keep several cores
+busy. Small messages, which are most of them, are sent from where they are posted, or sealed there behind the
+frames under way: to wake a task for each costs more. Only what finds a worker at it, or too much before it,
+waits in the outbox.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Final
 import trio
 
 from protocol.chunks import Bytes
-from protocol.connection import Connection, Event, HandshakeDone, ProtocolFault, Received
+from protocol.connection import Connection, Event, Frame, HandshakeDone, ProtocolFault, Received
 from protocol.handshake import PeerIdentity
 from protocol.ids import NodeId
 from protocol.limits import KIB
@@ -38,7 +39,7 @@ stop reading for longer is of no use for the time being."""
 
 ASIDE_BYTES: Final = 512 * KIB
 """From so many bytes on a frame is encrypted and decrypted by a worker: fewer take less time than the way
-there and back. When it arrives, those that were still to come count."""
+there and back. When it arrives, those that were still to come count. Not less than OWN_FROM (`inbox`)."""
 
 FRAMES: Final = 2
 """Buffers of large frames in turn: one is being sent, the other is being filled, or waits for that."""
@@ -98,6 +99,9 @@ class Link:
         self._scope = trio.CancelScope()
         self._handling = False
         self._buffers = deque(bytearray() for _ in range(FRAMES))
+        self._to_open: list[Frame] | None = None
+        self._arrived = trio.lowlevel.ParkingLot()
+        self._opened = trio.lowlevel.ParkingLot()
         self._heard_at = clock()
         self._news = trio.lowlevel.ParkingLot()
 
@@ -160,6 +164,7 @@ class Link:
                     nursery.start_soon(self._send)
                     nursery.start_soon(self._watch_sending)
                     nursery.start_soon(self._receive, handle)
+                    nursery.start_soon(self._open, handle)
                     for task in tasks:
                         nursery.start_soon(task)
         finally:
@@ -177,27 +182,58 @@ class Link:
             for message in self._early:
                 await self._handled(handle, message)
             self._early.clear()
-            while True:
-                lacking = self._connection.lacking
+            end = await self._read(handle)
+        except ProtocolFault as error:
+            await self._all_opened()
+            self.cut(str(error), fault=True)
+        else:
+            await self._all_opened()
+            self.cut(end)
+
+    async def _read(self, handle: MessageHandler) -> str:
+        """Read until nothing more comes; why not."""
+        while True:
+            lacking = self._connection.lacking
+            try:
                 received = await self._wire.receive_into(self._connection.buffer(), lacking)
-                if not received:
-                    break
-                self._heard_at = self._clock()
-                for event in await self._received(received, lacking):
-                    if isinstance(event, Received):
-                        await self._handled(handle, event.message)
-                if self._news:
-                    self._news.unpark_all()
-            self.cut("the peer closed the connection")
-        except WireBroken as error:
-            self.cut(str(error))
+            except WireBroken as error:
+                return str(error)
+            if not received:
+                return "the peer closed the connection"
+            self._heard_at = self._clock()
+            if received >= lacking >= ASIDE_BYTES:
+                frames = self._connection.frames(received)
+                await self._all_opened()
+                self._to_open = frames
+                self._arrived.unpark()
+            else:
+                await self._all_opened()
+                await self._handle(handle, self._connection.received(received))
+
+    async def _open(self, handle: MessageHandler) -> None:
+        """Have workers open large frames, while the next is received, and handle what was in them."""
+        try:
+            while True:
+                while self._to_open is None:
+                    await self._arrived.park()
+                events = await self._workers.run(self._connection.opened, self._to_open)
+                await self._handle(handle, events)
+                self._connection.check()
+                self._to_open = None
+                self._opened.unpark_all()
         except ProtocolFault as error:
             self.cut(str(error), fault=True)
 
-    async def _received(self, count: int, lacking: int) -> list[Event]:
-        if count >= lacking >= ASIDE_BYTES:
-            return await self._workers.run(self._connection.received, count)
-        return self._connection.received(count)
+    async def _all_opened(self) -> None:
+        while self._to_open is not None:
+            await self._opened.park()
+
+    async def _handle(self, handle: MessageHandler, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Received):
+                await self._handled(handle, event.message)
+        if self._news:
+            self._news.unpark_all()
 
     async def _handled(self, handle: MessageHandler, message: Message) -> None:
         self._handling = True

@@ -13,13 +13,14 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from protocol.connection import Connection
 from protocol.handshake import Hello
-from protocol.messages import Data, Refuse
-from swarm.exchange.link import ASIDE_BYTES, SEND_STALL_SECONDS, Link, secure
+from protocol.limits import MAX_FRAME
+from protocol.messages import BulkMessage, Data, Refuse
+from swarm.exchange.link import ASIDE_BYTES, SEND_STALL_SECONDS, End, Link, secure
 from swarm.exchange.outbox import Making, Message
 from swarm.exchange.turns import SIDE_BY_SIDE, Turn, Turns
-from swarm.exchange.wire import SocketWire, WireBroken
+from swarm.exchange.wire import Buffer, SocketWire, WireBroken
 from swarm.workers import InlineWorkers
-from tests.protocol.peers import ALICE, BOB, TOPIC
+from tests.protocol.peers import ALICE, BOB, TOPIC, connected
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -220,3 +221,119 @@ async def test_a_peer_that_stops_reading_is_cut_after_so_many_seconds_of_one_fra
             assert pair.here.end is not None
             assert pair.here.end.reason == "the peer stopped reading"
             nursery.cancel_scope.cancel()
+
+
+class Tape:
+    """A wire on which all of this has come, and goes as many bytes at a time as are taken; then the end."""
+
+    def __init__(self, frames: bytes, *, ends: bool = True) -> None:
+        self.rest = frames
+        self._ends = ends
+
+    async def receive_into(self, buffer: memoryview, least: int) -> int:
+        await trio.lowlevel.checkpoint()
+        if not self.rest and not self._ends:
+            await trio.sleep_forever()
+        taken = self.rest[: len(buffer)]
+        buffer[: len(taken)] = taken
+        self.rest = self.rest[len(taken) :]
+        return len(taken)
+
+    async def send(self, data: Buffer) -> None:
+        raise AssertionError
+
+    def send_now(self, data: Buffer) -> int:
+        raise AssertionError
+
+    async def close(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+class GatedWorkers(InlineWorkers):
+    """Does the work once it is let."""
+
+    def __init__(self) -> None:
+        self.gate = trio.CapacityLimiter(1)
+
+    async def run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        async with self.gate:
+            return await super().run(function, *arguments)
+
+
+LARGE = [data(number, 2 * ASIDE_BYTES) for number in range(3)]
+
+
+def taped(*sent: BulkMessage, ends: bool = True, then: bytes = b"") -> tuple[Tape, Link, GatedWorkers]:
+    """A link on which these messages have arrived, and these bytes after them."""
+    alice, bob = connected("bulk")
+    assert bob.peer is not None
+    tape = Tape(b"".join(alice.seal(message) for message in sent) + then, ends=ends)
+    workers = GatedWorkers()
+    return tape, Link(tape, bob, bob.peer, [], trio.current_time, workers), workers
+
+
+async def test_the_next_frame_is_received_while_a_worker_opens_one() -> None:
+    tape, link, workers = taped(*LARGE)
+    heard: list[Message] = []
+
+    async def hear(message: Message) -> None:
+        heard.append(message)
+
+    async with trio.open_nursery() as nursery, workers.gate:
+        nursery.start_soon(link.run, hear)
+        await wait_all_tasks_blocked()
+        assert ASIDE_BYTES < len(tape.rest) < 3 * ASIDE_BYTES
+        assert heard == []
+    assert heard == LARGE
+
+
+async def test_no_more_is_received_than_that_while_somebody_handles_what_came() -> None:
+    tape, link, _ = taped(*LARGE)
+
+    async def never_done(_: Message) -> None:
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(link.run, never_done)
+        await wait_all_tasks_blocked()
+        assert ASIDE_BYTES < len(tape.rest) < 3 * ASIDE_BYTES
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("then", "end"),
+    [
+        (b"", End("the peer closed the connection")),
+        (b"\0\0\0\x20" + bytes(32), End("a frame that does not decrypt", fault=True)),
+        (b"\xff" * 4, End(f"a frame of {2**32 - 1} bytes where at most {MAX_FRAME} are allowed", fault=True)),
+    ],
+    ids=["the end", "noise", "too long"],
+)
+async def test_all_that_came_before_the_end_is_handled_in_order(then: bytes, end: End) -> None:
+    sent = [small(0), LARGE[0], small(1), LARGE[1], LARGE[2], small(2), small(3)]
+    _, link, _ = taped(*sent, then=then)
+    heard: list[Message] = []
+
+    async def hear_slowly(message: Message) -> None:
+        for _ in range(5):
+            await trio.lowlevel.checkpoint()
+        heard.append(message)
+
+    with trio.fail_after(5):
+        await link.run(hear_slowly)
+    assert heard == sent
+    assert link.end == end
+
+
+async def test_a_large_frame_that_was_touched_ends_the_link() -> None:
+    alice, _ = connected("bulk")
+    touched = bytearray(alice.seal(LARGE[0]))
+    touched[-1] ^= 1
+    _, link, _ = taped(ends=False, then=bytes(touched))
+
+    async def hear(message: Message) -> None:
+        raise AssertionError(message)
+
+    with trio.fail_after(5):
+        await link.run(hear)
+    assert link.end == End("a frame that does not decrypt", fault=True)
