@@ -101,6 +101,11 @@ class Connection:
         return self._inbox.space()
 
     @property
+    def expected(self) -> int:
+        """Bytes of the frame under way in all, as far as is known."""
+        return self._inbox.expected
+
+    @property
     def lacking(self) -> int:
         """Bytes without which the next event will not come: fewer mean nothing yet."""
         return self._inbox.lacking
@@ -118,7 +123,7 @@ class Connection:
     def frames(self, count: int) -> list[Frame]:
         """The frames that these bytes make whole, once the handshake is done: for `opened`, in this order.
 
-        If OWN_FROM of them or more were lacking, they may be received into `buffer()` meanwhile.
+        If OWN_FROM bytes or more were expected, they stay as they are while more is received into `buffer()`.
         """
         self.check()
         self._inbox.wrote(count)

@@ -24,7 +24,7 @@ from protocol.chunks import Bytes
 from protocol.connection import Connection, Event, Frame, HandshakeDone, ProtocolFault, Received
 from protocol.handshake import PeerIdentity
 from protocol.ids import NodeId
-from protocol.limits import KIB
+from protocol.limits import KIB, MIB
 from swarm.exchange.outbox import BATCH_BYTES, Making, Message, Outbox, weight
 from swarm.exchange.turns import TURN_BYTES, Turn
 from swarm.exchange.wire import Wire, WireBroken, wire_over
@@ -38,8 +38,12 @@ SEND_STALL_SECONDS: Final = 30.0
 stop reading for longer is of no use for the time being."""
 
 ASIDE_BYTES: Final = 512 * KIB
-"""From so many bytes on a frame is encrypted and decrypted by a worker: fewer take less time than the way
-there and back. When it arrives, those that were still to come count. Not less than OWN_FROM (`inbox`)."""
+"""From so many bytes on a frame is encrypted by a worker, and decrypted by one if so many came at once: fewer
+take less time than the way there and back. Not less than OWN_FROM (`inbox`)."""
+
+ALWAYS_ASIDE_BYTES: Final = 2 * MIB
+"""From so many bytes on a frame is decrypted by a worker in any case: only a fast link has frames that long,
+where the next is on its way (`serving`)."""
 
 FRAMES: Final = 2
 """Buffers of large frames in turn: one is being sent, the other is being filled, or waits for that."""
@@ -193,7 +197,7 @@ class Link:
     async def _read(self, handle: MessageHandler) -> str:
         """Read until nothing more comes; why not."""
         while True:
-            lacking = self._connection.lacking
+            lacking, expected = self._connection.lacking, self._connection.expected
             try:
                 received = await self._wire.receive_into(self._connection.buffer(), lacking)
             except WireBroken as error:
@@ -201,7 +205,7 @@ class Link:
             if not received:
                 return "the peer closed the connection"
             self._heard_at = self._clock()
-            if received >= lacking >= ASIDE_BYTES:
+            if received >= lacking and (lacking >= ASIDE_BYTES or expected >= ALWAYS_ASIDE_BYTES):
                 frames = self._connection.frames(received)
                 await self._all_opened()
                 self._to_open = frames
