@@ -310,7 +310,7 @@ async def test_no_more_is_received_than_that_while_somebody_handles_what_came() 
     ids=["the end", "noise", "too long"],
 )
 async def test_all_that_came_before_the_end_is_handled_in_order(then: bytes, end: End) -> None:
-    sent = [small(0), LARGE[0], small(1), LARGE[1], LARGE[2], small(2), small(3)]
+    sent: list[BulkMessage] = [small(0), LARGE[0], small(1), LARGE[1], LARGE[2], small(2), small(3)]
     _, link, _ = taped(*sent, then=then)
     heard: list[Message] = []
 
