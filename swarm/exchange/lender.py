@@ -5,6 +5,8 @@ Nobody knows who is the last to look at it, so its memory comes back when the la
 whichever thread had that. The next frame is received into pages that are there already: new ones have to be
 zeroed first. Memory begins at a page, as disks that are written past the page cache want it.
 
+Once nobody has any of it, nothing is arriving any more, and all of it goes back to the system.
+
 There is no lock, as memory may come back while some is being lent, in the same thread even. One task lends;
 all that a race can do is to have a little more or less kept.
 """
@@ -35,6 +37,7 @@ class Lender:
     def __init__(self, spare_bytes: int = SPARE_BYTES) -> None:
         self._spare_bytes = spare_bytes
         self._spare: dict[int, list[mmap.mmap]] = {}
+        self._lent: set[int] = set()
 
     @property
     def spare(self) -> int:
@@ -46,11 +49,16 @@ class Lender:
         length = -(-size // GRAIN) * GRAIN
         spare = self._spare[length] = self._spare.pop(length, [])
         memory = spare.pop() if spare else _new(length)
+        self._lent.add(id(memory))
         lent = (ctypes.c_ubyte * length).from_buffer(memory)
         weakref.finalize(lent, self._take_back, memory).atexit = False
         return memoryview(lent).cast("B")[:size]
 
     def _take_back(self, memory: mmap.mmap) -> None:
+        self._lent.discard(id(memory))
+        if not self._lent:
+            self._spare.clear()
+            return
         self._spare.setdefault(len(memory), []).append(memory)
         for memories in list(self._spare.values()):
             while memories and self.spare > self._spare_bytes:

@@ -10,23 +10,23 @@ from swarm.exchange.lender import GRAIN, Lender
 
 def test_what_is_lent_is_nobody_elses_until_the_last_view_of_it_is_gone() -> None:
     lender = Lender()
-    first = lender.lend(MIB)
+    first, other = lender.lend(MIB), lender.lend(MIB)
     first[:3] = b"abc"
     kept = first[1:3].toreadonly()
     del first
-    second = lender.lend(MIB)
-    second[:3] = b"xyz"
+    other[:3] = b"xyz"
     assert bytes(kept) == b"bc"
     assert lender.spare == 0
     del kept
     assert lender.spare == MIB
-    third = lender.lend(MIB)
+    again = lender.lend(MIB)
     assert lender.spare == 0
-    assert bytes(third[:3]) == b"abc"
+    assert bytes(again[:3]) == b"abc"
 
 
 def test_memory_is_as_long_as_it_was_asked_to_be() -> None:
     lender = Lender()
+    _other = lender.lend(1)
     lender.lend(5 * MIB)
     assert len(lender.lend(5 * MIB - 7)) == 5 * MIB - 7
     assert lender.spare == 5 * MIB
@@ -34,6 +34,7 @@ def test_memory_is_as_long_as_it_was_asked_to_be() -> None:
 
 def test_of_what_comes_back_only_so_much_is_kept_and_what_was_not_lent_lately_goes_first() -> None:
     lender = Lender(spare_bytes=4 * GRAIN)
+    _other = lender.lend(5 * GRAIN)
     for size in (GRAIN, 3 * GRAIN, GRAIN):
         lender.lend(size)
     assert lender.spare == 4 * GRAIN
@@ -44,8 +45,18 @@ def test_of_what_comes_back_only_so_much_is_kept_and_what_was_not_lent_lately_go
     assert lender.spare == 4 * GRAIN
 
 
+def test_nothing_is_kept_once_nobody_has_any() -> None:
+    lender = Lender()
+    views = [lender.lend(size) for size in (GRAIN, GRAIN, MIB)]
+    views.pop(0)
+    assert lender.spare == GRAIN
+    views.clear()
+    assert lender.spare == 0
+
+
 def test_memory_in_a_cycle_comes_back_as_well() -> None:
     lender = Lender()
+    _other = lender.lend(1)
     cycle: list[object] = [lender.lend(100 * KIB)]
     cycle.append(cycle)
     del cycle
