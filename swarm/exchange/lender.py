@@ -48,7 +48,10 @@ class Lender:
         """Memory of so many bytes, with anything in them, for as long as there is a view of it."""
         length = -(-size // GRAIN) * GRAIN
         spare = self._spare[length] = self._spare.pop(length, [])
-        memory = spare.pop() if spare else _new(length)
+        try:
+            memory = spare.pop()
+        except IndexError:
+            memory = _new(length)
         self._lent.add(id(memory))
         lent = (ctypes.c_ubyte * length).from_buffer(memory)
         weakref.finalize(lent, self._take_back, memory).atexit = False
@@ -61,8 +64,9 @@ class Lender:
             return
         self._spare.setdefault(len(memory), []).append(memory)
         for memories in list(self._spare.values()):
-            while memories and self.spare > self._spare_bytes:
-                memories.pop(0)
+            with suppress(IndexError):  # none of this length is left
+                while self.spare > self._spare_bytes:
+                    del memories[0]
 
 
 def _new(length: int) -> mmap.mmap:

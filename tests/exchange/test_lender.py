@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import gc
+import sys
+from collections.abc import Iterator
+from queue import Queue
+from threading import Thread
+
+import pytest
 
 from protocol.limits import KIB, MIB
 from swarm.exchange.lender import GRAIN, Lender
@@ -62,3 +68,39 @@ def test_memory_in_a_cycle_comes_back_as_well() -> None:
     del cycle
     gc.collect()
     assert lender.spare == GRAIN
+
+
+@pytest.fixture
+def restless_threads() -> Iterator[None]:
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("restless_threads")
+def test_memory_may_come_back_from_any_thread_while_some_is_lent() -> None:
+    lender = Lender(spare_bytes=6 * GRAIN)
+    views: Queue[tuple[int, memoryview] | None] = Queue(10)
+    right: list[bool] = []
+
+    def look_and_drop() -> None:
+        while (numbered := views.get()) is not None:
+            number, view = numbered
+            right.append(bytes(view[:4]) == number.to_bytes(4, "big"))
+            del numbered, view
+
+    threads = [Thread(target=look_and_drop) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(5000):
+        view = lender.lend((1 + number % 3) * GRAIN)
+        view[:4] = number.to_bytes(4, "big")
+        views.put((number, view))
+    del view
+    for _ in threads:
+        views.put(None)
+    for thread in threads:
+        thread.join()
+    assert right == [True] * 5000
+    assert lender.spare == 0
