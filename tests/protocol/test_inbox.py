@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Iterator
 from unittest.mock import patch
 
 import pytest
@@ -20,16 +21,22 @@ def framed(body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + body
 
 
-def pour(inbox: Inbox, data: bytes) -> list[bytes]:
-    """Fill as much as there is room for, take out every whole frame, until `data` is used up."""
-    frames = []
+def fill(inbox: Inbox, data: bytes) -> Iterator[None]:
+    """Give the inbox as much as there is room for, again and again, until `data` is used up."""
     while data:
         space = inbox.space()
         count = min(len(space), len(data))
         space[:count] = data[:count]
         inbox.wrote(count)
         data = data[count:]
-        while (frame := inbox.next_frame(CAP)) is not None:
+        yield
+
+
+def pour(inbox: Inbox, data: bytes, cap: int = CAP) -> list[bytes]:
+    """Every frame that these bytes make whole, taken out as soon as it is."""
+    frames = []
+    for _ in fill(inbox, data):
+        while (frame := inbox.next_frame(cap)) is not None:
             frames.append(bytes(frame))
     return frames
 
@@ -96,36 +103,26 @@ def test_a_part_of_a_frame_is_pending() -> None:
 LARGE = bytes(range(256)) * (OWN_FROM // 256)
 
 
-def large_frame(inbox: Inbox, data: bytes) -> memoryview:
-    """The frame that these bytes complete, as it lies."""
-    while data:
-        space = inbox.space()
-        count = min(len(space), len(data))
-        space[:count] = data[:count]
-        inbox.wrote(count)
-        data = data[count:]
-    frame = inbox.next_frame(2 * OWN_FROM)
+def large_frame(inbox: Inbox, body: bytes) -> memoryview:
+    """A frame of which the length came first, as it lies."""
+    cap = 2 * OWN_FROM
+    assert pour(inbox, framed(body)[:4], cap) == []
+    for _ in fill(inbox, body):
+        pass
+    frame = inbox.next_frame(cap)
     assert frame is not None
-    assert inbox.next_frame(2 * OWN_FROM) is None
+    assert inbox.next_frame(cap) is None
     return frame
 
 
 def test_a_large_frame_stays_while_others_come() -> None:
     inbox = Inbox()
     assert pour(inbox, framed(b"small")) == [framed(b"small")]
-    first = large_frame_after_its_length(inbox, LARGE)
-    second = large_frame_after_its_length(inbox, bytes(len(LARGE)))
+    first = large_frame(inbox, LARGE)
+    second = large_frame(inbox, bytes(len(LARGE)))
     assert pour(inbox, framed(b"small")) == [framed(b"small")]
     assert bytes(first) == framed(LARGE)
     assert bytes(second) == framed(bytes(len(LARGE)))
-
-
-def large_frame_after_its_length(inbox: Inbox, body: bytes) -> memoryview:
-    whole = framed(body)
-    inbox.space()[:4] = whole[:4]
-    inbox.wrote(4)
-    assert inbox.next_frame(2 * OWN_FROM) is None
-    return large_frame(inbox, whole[4:])
 
 
 def test_what_was_in_a_large_frame_ends_at_a_block() -> None:
@@ -137,7 +134,7 @@ def test_what_was_in_a_large_frame_ends_at_a_block() -> None:
 
     inbox = Inbox(lend)
     for length in (OWN_FROM, OWN_FROM + 1, OWN_FROM + BLOCK - 1, 2 * OWN_FROM):
-        frame = large_frame_after_its_length(inbox, bytes(length))
+        frame = large_frame(inbox, bytes(length))
         size, memory = asked.pop()
         assert not asked
         assert size <= 4 + length + BLOCK + READ_AHEAD
@@ -149,18 +146,14 @@ def test_what_was_in_a_large_frame_ends_at_a_block() -> None:
 
 def test_what_follows_a_large_frame_is_not_lost() -> None:
     inbox = Inbox()
-    inbox.space()[:4] = framed(LARGE)[:4]
-    inbox.wrote(4)
-    assert inbox.next_frame(OWN_FROM) is None
+    assert pour(inbox, framed(LARGE)[:4], OWN_FROM) == []
     rest = LARGE + framed(b"one") + framed(b"two") + b"\0\0"
     space = inbox.space()
     space[: len(rest)] = rest
     inbox.wrote(len(rest))
-    found = [inbox.next_frame(OWN_FROM) for _ in range(4)]
-    assert [frame and bytes(frame) for frame in found] == [
-        framed(LARGE),
-        framed(b"one"),
-        framed(b"two"),
-        None,
-    ]
+    for body in (LARGE, b"one", b"two"):
+        frame = inbox.next_frame(OWN_FROM)
+        assert frame is not None
+        assert bytes(frame) == framed(body)
+    assert inbox.next_frame(OWN_FROM) is None
     assert pour(inbox, b"\0\1x") == [framed(b"x")]
