@@ -15,7 +15,7 @@ from protocol.connection import Connection
 from protocol.handshake import Hello
 from protocol.limits import MAX_FRAME
 from protocol.messages import BulkMessage, Data, Refuse
-from swarm.exchange.link import ASIDE_BYTES, SEND_STALL_SECONDS, End, Link, secure
+from swarm.exchange.link import ALWAYS_ASIDE_BYTES, ASIDE_BYTES, SEND_STALL_SECONDS, End, Link, secure
 from swarm.exchange.outbox import Making, Message
 from swarm.exchange.turns import SIDE_BY_SIDE, Turn, Turns
 from swarm.exchange.wire import Buffer, SocketWire, WireBroken
@@ -226,6 +226,9 @@ async def test_a_peer_that_stops_reading_is_cut_after_so_many_seconds_of_one_fra
 class Tape:
     """A wire on which all of this has come, and goes as many bytes at a time as are taken; then the end."""
 
+    most = MAX_FRAME
+    """Bytes at a time at most."""
+
     def __init__(self, frames: bytes, *, ends: bool = True) -> None:
         self.rest = frames
         self._ends = ends
@@ -234,7 +237,7 @@ class Tape:
         await trio.lowlevel.checkpoint()
         if not self.rest and not self._ends:
             await trio.sleep_forever()
-        taken = self.rest[: len(buffer)]
+        taken = self.rest[: min(len(buffer), self.most)]
         buffer[: len(taken)] = taken
         self.rest = self.rest[len(taken) :]
         return len(taken)
@@ -285,6 +288,28 @@ async def test_the_next_frame_is_received_while_a_worker_opens_one() -> None:
         assert ASIDE_BYTES < len(tape.rest) < 3 * ASIDE_BYTES
         assert heard == []
     assert heard == LARGE
+
+
+@pytest.mark.parametrize(("length", "aside"), [(2 * ASIDE_BYTES, False), (ALWAYS_ASIDE_BYTES, True)])
+async def test_what_comes_little_by_little_is_opened_by_a_worker_if_it_is_long(
+    length: int, aside: bool
+) -> None:
+    tape, link, workers = taped(data(0, length), ends=False)
+    tape.most = ASIDE_BYTES // 2
+    heard: list[Message] = []
+
+    async def hear(message: Message) -> None:
+        heard.append(message)
+
+    async with trio.open_nursery() as nursery:
+        async with workers.gate:
+            nursery.start_soon(link.run, hear)
+            await wait_all_tasks_blocked()
+            assert not tape.rest
+            assert heard == ([] if aside else [data(0, length)])
+        await wait_all_tasks_blocked()
+        assert heard == [data(0, length)]
+        nursery.cancel_scope.cancel()
 
 
 async def test_no_more_is_received_than_that_while_somebody_handles_what_came() -> None:

@@ -144,6 +144,21 @@ def test_what_was_in_a_large_frame_ends_at_a_block() -> None:
         assert frame[-TAG - 1] == 77
 
 
+def test_a_large_frame_that_comes_in_parts_is_never_moved() -> None:
+    asked: list[int] = []
+
+    def lend(size: int) -> memoryview:
+        asked.append(size)
+        return memoryview(bytearray(size))
+
+    inbox = Inbox(lend)
+    whole = framed(LARGE)
+    for start in range(0, len(whole), 100_000):
+        found = pour(inbox, whole[start : start + 100_000], OWN_FROM)
+    assert found == [whole]
+    assert len(asked) == 1
+
+
 def test_what_follows_a_large_frame_is_not_lost() -> None:
     inbox = Inbox()
     assert pour(inbox, framed(LARGE)[:4], OWN_FROM) == []
