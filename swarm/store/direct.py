@@ -12,6 +12,7 @@ A disk that has to seek is better served by the page cache, which sorts; it is t
 all is left to the fsync. No system tells which kind a disk is (a virtual one says anything), so writes are
 timed, and when most of a run of them were slow it is left at that. Most, not their sum: on a busy machine a
 thread waits now and then for a processor, or for the interpreter, many times as long as for the disk.
+Memory that does not begin at a block, as that of short frames, is copied where the disk refuses it (EINVAL).
 What is not a multiple of a block, as the end of a file, always goes through the page cache. Nothing tells
 cheaply whether the page cache has a chunk: to try (RWF_NOWAIT) makes it read ahead.
 """

@@ -61,11 +61,11 @@ class Fate:
             with suppress(OSError):  # where the disk does not take this memory, nor any of it
                 pwritev(fd, [data[: len(data) // 2]], offset)
 
-        def torn_pwritev(fd: int, views: list[memoryview], offset: int) -> int:
+        def torn_pwritev(fd: int, views: Any, offset: int, flags: int = 0, /) -> int:
             self.step(lambda: half(fd, b"".join(views), offset))
-            return pwritev(fd, views, offset)
+            return pwritev(fd, views, offset, flags)
 
-        os.pwritev = torn_pwritev  # type: ignore[assignment]  # a narrower signature will do here
+        os.pwritev = torn_pwritev
         database._connection.set_trace_callback(lambda _: self.step())
 
     def _foretold(self, function: Callable[..., Any]) -> Callable[..., Any]:
