@@ -23,7 +23,7 @@ from protocol.noise import TAG
 READ_AHEAD: Final = 4 * KIB
 """Bytes taken beyond the frame under way: many control messages in one read, little to move."""
 
-OWN_FROM: Final = 512 * KIB
+OWN_FROM: Final = 128 * KIB
 """Bytes of a frame from which on to move what was in it costs more than memory of its own."""
 
 BLOCK: Final = 4 * KIB

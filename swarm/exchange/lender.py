@@ -1,6 +1,6 @@
 """Memory for large frames, lent and lent again.
 
-A frame of some megabytes is received, opened, checked, written to disk and perhaps sent on, all in one place.
+A large frame is received, opened, checked, written to disk and perhaps sent on, all in one place.
 Nobody knows who is the last to look at it, so its memory comes back when the last view of it is gone, from
 whichever thread had that. The next frame is received into pages that are there already: new ones have to be
 zeroed first. Memory begins at a page, as disks that are written past the page cache want it.
@@ -24,8 +24,8 @@ from protocol.limits import KIB, MIB
 SPARE_BYTES: Final = 32 * MIB
 """Kept for the next frames: what a node keeps of chunks for its neighbours comes back all at once."""
 
-GRAIN: Final = 256 * KIB
-"""Lengths are multiples of this, as chunks are, so that the next frame often has the length of one before."""
+GRAIN: Final = 64 * KIB
+"""Lengths are multiples of this, so that the next frame often has the length of one before."""
 
 HUGE_FROM: Final = 4 * MIB
 """From so many bytes on huge pages are asked for: two megabytes each on most machines."""

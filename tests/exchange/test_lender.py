@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from protocol.limits import KIB, MIB
+from protocol.limits import MIB
 from swarm.exchange.lender import GRAIN, Lender
 
 
@@ -63,7 +63,7 @@ def test_nothing_is_kept_once_nobody_has_any() -> None:
 def test_memory_in_a_cycle_comes_back_as_well() -> None:
     lender = Lender()
     _other = lender.lend(1)
-    cycle: list[object] = [lender.lend(100 * KIB)]
+    cycle: list[object] = [lender.lend(GRAIN)]
     cycle.append(cycle)
     del cycle
     gc.collect()
