@@ -2,7 +2,8 @@
 
 The adapter's loop is: send `data_to_send()`, receive into `buffer()`, say how many bytes by
 `received(n)`, act on the events, again. After HandshakeDone, `seal(message)` makes the bytes of a
-message; `frames(n)` and `opened` are the halves of `received`, for an adapter that receives while a worker
+message, and `seal_laid` those of one whose payload was read to where it is sent from; `frames(n)` and
+`opened` are the halves of `received`, for an adapter that receives while a worker
 opens what came before. A connection is of one kind and takes only messages of that kind; one for admission
 carries those of control connections. How the bytes are cut into reads changes nothing: the same events come
 in the same order, then the same fault.
@@ -19,12 +20,13 @@ from protocol.chunks import Bytes
 from protocol.codec import BadEncoding
 from protocol.frames import LENGTH, BadFrame, Opener, Sealer
 from protocol.handshake import Handshake, Hello, Kind, PeerIdentity
-from protocol.inbox import OWN_FROM, Inbox, Lend, fresh
+from protocol.inbox import BLOCK, OWN_FROM, Inbox, Lend, fresh
 from protocol.limits import MAX_CONTROL_MESSAGE, MAX_DATA_HEADER, MAX_FRAME, MAX_HANDSHAKE_MESSAGE
 from protocol.messages import (
     BadMessage,
     BulkMessage,
     ControlMessage,
+    Data,
     decode_bulk,
     decode_control,
     encode_message,
@@ -41,6 +43,10 @@ FRAME_CAPS: Final[dict[Kind, int]] = {
     "bulk": MAX_FRAME,
     "admission": MAX_CONTROL_MESSAGE + TAG,
 }
+
+LAID_AT: Final = -(-(LENGTH.size + HEADER_LENGTH.size + MAX_DATA_HEADER) // BLOCK) * BLOCK
+"""Where in its memory the payload of a `Laid` message begins: all else has room before it, and a disk fills
+what begins there as it is."""
 
 PEER_FAULTS: Final = (BadEncoding, BadMessage, BadFrame, BadHandshake)
 """Everything that bytes from a peer can be wrong with."""
@@ -66,6 +72,15 @@ class Received:
 
 Event = HandshakeDone | Received
 
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A message, and the memory, of `laid_size`, in which its payload lies from LAID_AT on."""
+
+    message: Data
+    memory: memoryview
+
+
 Frame = memoryview | BadFrame
 """One that is whole, or what is wrong with the next."""
 
@@ -73,7 +88,7 @@ Frame = memoryview | BadFrame
 class Connection:
     """One side of a connection. `ephemeral` is 32 fresh random bytes, used for nothing else ever.
 
-    `lend` gives the memory of large frames.
+    `lend` gives the memory of large frames, both ways.
     """
 
     def __init__(
@@ -81,6 +96,7 @@ class Connection:
     ) -> None:
         self.state = State.AWAIT_REPLY if initiator else State.AWAIT_KEY
         self.peer: PeerIdentity | None = None
+        self.lend = lend
         self._handshake = Handshake(identity, hello, initiator=initiator, ephemeral=ephemeral)
         self._inbox = Inbox(lend)
         self._outgoing = b""
@@ -186,25 +202,37 @@ class Connection:
             self._fault = ProtocolFault(f"the peer hung up where we expected {waited_for}")
             raise self._fault
 
-    def seal(self, message: ControlMessage | BulkMessage, into: bytearray | None = None) -> Bytes:
-        """The bytes of a message, in one buffer: `into` if they fit it, else a new one.
+    def seal(self, message: ControlMessage | BulkMessage) -> memoryview:
+        """The bytes of a message, in one buffer.
 
         May run in a worker thread, one caller at a time.
 
         TypeError for a message of the other kind of connection; RuntimeError before the handshake is done
         or while its last bytes were not fetched by `data_to_send`.
         """
+        sealer, header = self._prepare(message)
+        if not (payload := payload_of(message)):
+            return sealer.seal(header)
+        length = LENGTH.size + len(header) + len(payload) + TAG
+        return sealer.seal(header, payload, into=self.lend(length) if length >= OWN_FROM else None)
+
+    def seal_laid(self, laid: Laid) -> memoryview:
+        """As `seal`: the bytes are encrypted, and stay, in the memory of the payload."""
+        sealer, header = self._prepare(laid.message)
+        frame = laid.memory[LAID_AT - LENGTH.size - len(header) : LAID_AT + len(laid.message.payload) + TAG]
+        frame[LENGTH.size : LENGTH.size + len(header)] = header
+        sealer.seal_in_place(frame)
+        return frame
+
+    def _prepare(self, message: ControlMessage | BulkMessage) -> tuple[Sealer, bytes]:
+        """What seals the message, and all of it but the payload."""
         if self._sealer is None or self.peer is None or self._outgoing:
             raise RuntimeError("sealing before the handshake was done and sent")
         kind = self.peer.hello.kind
         if not isinstance(message, BulkMessage if kind == "bulk" else ControlMessage):
             raise TypeError(f"{type(message).__name__} on a {kind} connection")
         header = encode_message(message)
-        if kind == "bulk":
-            header = HEADER_LENGTH.pack(len(header)) + header
-            if payload := payload_of(message):
-                return self._sealer.seal(header, payload, into=into)
-        return self._sealer.seal(header, into=into)
+        return self._sealer, HEADER_LENGTH.pack(len(header)) + header if kind == "bulk" else header
 
     def _say(self, message: bytes) -> None:
         self._outgoing += LENGTH.pack(len(message)) + message
@@ -240,6 +268,11 @@ class Connection:
         self._sealer = Sealer(established.sending_key)
         self._opener = Opener(established.receiving_key)
         return HandshakeDone(established.peer)
+
+
+def laid_size(payload: int) -> int:
+    """Bytes of memory for a `Laid` message with so many bytes of payload."""
+    return LAID_AT + payload + TAG
 
 
 def _open_bulk(plaintext: memoryview) -> BulkMessage:

@@ -6,9 +6,10 @@ The length is associated data. The nonce counts frames, one counter for each dir
 (section 12.4). After REKEY_AFTER_FRAMES frames both sides go on with the next key, derived as Noise's
 REKEY does (section 4.2); the counter goes on counting, so no nonce ever repeats under any key.
 
-Speed comes from touching a payload once: sealing writes header and payload encrypted into one new
-buffer, opening decrypts a large frame where it was received and any other into one new buffer. What is in one
-piece is sealed by one call; for several a cipher of their own is made, which costs more than a small message.
+Speed comes from touching a payload once: sealing writes header and payload encrypted into one buffer, or
+encrypts both where they lie; opening decrypts a large frame where it was received and any other into one new
+buffer. What is in one piece is sealed by one call; for several a cipher of their own is made, which costs
+more than a small message.
 """
 
 from __future__ import annotations
@@ -61,21 +62,19 @@ class Sealer:
         self._used = key
         self._cipher = AESGCM(key)
 
-    def seal(self, *parts: Bytes, into: bytearray | None = None) -> Bytes:
+    def seal(self, *parts: Bytes, into: memoryview | None = None) -> memoryview:
         """A whole frame, ready to send, whose plaintext is the parts one after another.
 
-        It lies in `into` if that has room for it.
+        It lies in `into`, which has room for it, or in a buffer of its own.
         """
         size = sum(memoryview(part).nbytes for part in parts)
         length = LENGTH.size + size + TAG
-        frame = memoryview(into)[:length] if into and len(into) >= length else memoryview(bytearray(length))
+        frame = memoryview(bytearray(length)) if into is None else into[:length]
+        if len(parts) == 1:
+            self._seal(parts[0], frame)
+            return frame
         LENGTH.pack_into(frame, 0, size + TAG)
         iv = self._key.next_nonce()
-        if len(parts) == 1:
-            if self._key.key is not self._used:
-                self._used, self._cipher = self._key.key, AESGCM(self._key.key)
-            self._cipher.encrypt_into(iv, parts[0], frame[: LENGTH.size], frame[LENGTH.size :])
-            return frame
         encryptor = Cipher(AES(self._key.key), GCM(iv)).encryptor()
         encryptor.authenticate_additional_data(frame[: LENGTH.size])
         end = LENGTH.size
@@ -84,6 +83,17 @@ class Sealer:
         encryptor.finalize()
         frame[end:] = encryptor.tag
         return frame
+
+    def seal_in_place(self, frame: memoryview) -> None:
+        """Make a frame of this memory, whose plaintext lies in it where it belongs."""
+        self._seal(frame[LENGTH.size : -TAG], frame)
+
+    def _seal(self, plaintext: Bytes, frame: memoryview) -> None:
+        LENGTH.pack_into(frame, 0, len(frame) - LENGTH.size)
+        iv = self._key.next_nonce()
+        if self._key.key is not self._used:
+            self._used, self._cipher = self._key.key, AESGCM(self._key.key)
+        self._cipher.encrypt_into(iv, plaintext, frame[: LENGTH.size], frame[LENGTH.size :])
 
 
 class Opener:

@@ -148,6 +148,8 @@ class BulkLink:
             post=link.post,
             put=link.put,
             aside=link.aside,
+            lend=link.lend,
+            cut=link.cut,
             upload=upload,
             count=counter.count_sent,
             given=given,

@@ -62,6 +62,11 @@ class Given:
         del self._told[link]
         self._gifts = {key: gift for key, gift in self._gifts.items() if gift.to is not link}
 
+    @property
+    def waiting(self) -> int:
+        """How many links wait for chunks."""
+        return sum(link.busy for link in self._told)
+
     def give(self, link: Recipient, topic: SnapshotKey, chunks: Iterable[int], now: float) -> set[int]:
         """Those of these chunks that this link is to be sent now; the others are to be had elsewhere."""
         self._forget(now)

@@ -69,15 +69,15 @@ class Limiter(Protocol):
 
 
 class Reader(Protocol):
-    """Reads one chunk."""
+    """Reads one chunk, or a part of it."""
 
     @property
     def at_hand(self) -> bool:
         """Whether it lies in memory: reading it takes no time to speak of."""
         ...
 
-    def __call__(self, memory: memoryview, /) -> Bytes | None:
-        """Its bytes, in `memory`, which has room for them, or wherever they lie already; for workers.
+    def __call__(self, memory: memoryview, at: int = 0, /) -> Bytes | None:
+        """As many of its bytes as `memory` has, from `at` on: there, or where they lie already; for workers.
 
         None when it is held no more, or with another digest. Raises SwarmError or OSError.
         """

@@ -7,8 +7,8 @@ zeroed first. Memory begins at a page, as disks that are written past the page c
 
 Once nobody has any of it, nothing is arriving any more, and all of it goes back to the system.
 
-There is no lock, as memory may come back while some is being lent, in the same thread even. One task lends;
-all that a race can do is to have a little more or less kept.
+There is no lock, as memory may come back while some is being lent, in the same thread even. All that a race
+of threads can do is to have a little more or less kept.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ class Lender:
         self._lent: set[int] = set()
 
     @property
+    def lent(self) -> int:
+        """How many memories somebody has."""
+        return len(self._lent)
+
+    @property
     def spare(self) -> int:
         """Bytes that came back and are not lent."""
         return sum(length * len(memories) for length, memories in list(self._spare.items()))
@@ -59,7 +64,7 @@ class Lender:
 
     def _take_back(self, memory: mmap.mmap) -> None:
         self._lent.discard(id(memory))
-        if not self._lent:
+        if not self.lent:
             self._spare.clear()
             return
         self._spare.setdefault(len(memory), []).append(memory)

@@ -4,9 +4,9 @@ A link knows nothing of what messages mean. `secure` makes one of a fresh stream
 into a handler, which may make the reader wait, and sends what was posted or put. Whoever finds a reason
 calls `cut`, from anywhere; `run` then ends and `end` says why.
 
-What has to be read from disk is read and encrypted by a worker in one go, and large frames are encrypted and
-decrypted by one while the next are sent and received, so that several links, and even one, keep several cores
-busy. Small messages, which are most of them, are sent from where they are posted, or sealed there behind the
+Large frames are encrypted and decrypted by workers while the next are sent and received, so that several
+links, and even one, keep several cores busy. Their memory is lent: a link that sends nothing has none.
+Small messages, which are most of them, are sent from where they are posted, or sealed there behind the
 frames under way: to wake a task for each costs more. Only what finds a worker at it, or too much before it,
 waits in the outbox.
 """
@@ -21,9 +21,10 @@ from typing import Final
 import trio
 
 from protocol.chunks import Bytes
-from protocol.connection import Connection, Event, Frame, HandshakeDone, ProtocolFault, Received
+from protocol.connection import Connection, Event, Frame, HandshakeDone, Laid, ProtocolFault, Received
 from protocol.handshake import PeerIdentity
 from protocol.ids import NodeId
+from protocol.inbox import Lend
 from protocol.limits import KIB, MIB
 from swarm.exchange.outbox import BATCH_BYTES, Making, Message, Outbox, weight
 from swarm.exchange.turns import TURN_BYTES, Turn
@@ -44,12 +45,6 @@ take less time than the way there and back. Not less than OWN_FROM (`inbox`)."""
 ALWAYS_ASIDE_BYTES: Final = 2 * MIB
 """From so many bytes on a frame is decrypted by a worker in any case: only a fast link has frames that long,
 where the next is on its way (`serving`)."""
-
-FRAMES: Final = 2
-"""Buffers of large frames in turn: one is being sent, the other is being filled, or waits for that."""
-
-SLACK: Final = 256
-"""Bytes by which the next frame may be longer than the longest so far without a new buffer: its header."""
 
 MessageHandler = Callable[[Message], Awaitable[None]]
 Task = Callable[[], Awaitable[None]]
@@ -102,7 +97,6 @@ class Link:
         self._taken = trio.lowlevel.ParkingLot()
         self._scope = trio.CancelScope()
         self._handling = False
-        self._buffers = deque(bytearray() for _ in range(FRAMES))
         self._to_open: list[Frame] | None = None
         self._arrived = trio.lowlevel.ParkingLot()
         self._opened = trio.lowlevel.ParkingLot()
@@ -112,6 +106,11 @@ class Link:
     @property
     def node_id(self) -> NodeId:
         return self.peer.node_id
+
+    @property
+    def lend(self) -> Lend:
+        """Gives memory for what is put."""
+        return self._connection.lend
 
     @property
     def heard_at(self) -> float:
@@ -133,7 +132,7 @@ class Link:
         elif not self._outbox.post(message):
             self.cut("the peer does not read what it is sent")
 
-    async def put(self, what: Message | Making) -> None:
+    async def put(self, what: Message | Laid | Making) -> None:
         """Send a large message, or have a worker make one and send it; returns once the peer is taking it."""
         if not self._is_free or self._next_large is not None or self._takes_long(what):
             await self._outbox.put(what)
@@ -275,38 +274,37 @@ class Link:
         """Make the next frames ready while those before are sent: they count, and go, in this order."""
         while True:
             self._sealing = False
-            taken = await self._outbox.take()
-            self._sealing = True
-            if isinstance(taken, list):
-                frames = [self._connection.seal(message) for message in taken]
-                self._hand_over(frames[0] if len(frames) == 1 else b"".join(frames))
-            else:
-                while self._next_large is not None:
-                    await self._taken.park()
-                if (frame := await self._made(taken)) is not None:
-                    self._hand_over(frame)
-            while self._sealed:
-                await self._taken.park()
-            if not isinstance(taken, list):
-                self._outbox.done()
+            await self._seal_next()
 
-    async def _made(self, what: Message | Making) -> Bytes | None:
+    async def _seal_next(self) -> None:
+        taken = await self._outbox.take()
+        self._sealing = True
+        if isinstance(taken, list):
+            frames = [self._connection.seal(message) for message in taken]
+            self._hand_over(frames[0] if len(frames) == 1 else b"".join(frames))
+        else:
+            while self._next_large is not None:
+                await self._taken.park()
+            if (frame := await self._made(taken)) is not None:
+                self._hand_over(frame)
+        while self._sealed:
+            await self._taken.park()
+        if not isinstance(taken, list):
+            self._outbox.done()
+
+    async def _made(self, what: Message | Laid | Making) -> Bytes | None:
         """The frame of what was put."""
         return await self._workers.run(self._make, what) if self._takes_long(what) else self._make(what)
 
-    def _takes_long(self, what: Message | Making) -> bool:
+    def _takes_long(self, what: Message | Laid | Making) -> bool:
         """Whether it is for a worker."""
         return callable(what) or weight(what) >= ASIDE_BYTES
 
-    def _make(self, what: Message | Making) -> Bytes | None:
-        message = what() if callable(what) else what
-        if message is None:
+    def _make(self, what: Message | Laid | Making) -> Bytes | None:
+        made = what() if callable(what) else what
+        if made is None:
             return None
-        frame = self._connection.seal(message, self._buffers[0])
-        if len(frame) > len(self._buffers[0]):
-            self._buffers[0] = bytearray(len(frame) + SLACK)
-        self._buffers.rotate()
-        return frame
+        return self._connection.seal_laid(made) if isinstance(made, Laid) else self._connection.seal(made)
 
     async def _send(self) -> None:
         try:
@@ -314,19 +312,22 @@ class Link:
                 while not self._sealed:
                     self._sending = False
                     await self._to_send.park()
-                self._sending, self._sending_since = True, trio.current_time()
-                frames = self._sealed.popleft()
-                if isinstance(frames, bytearray):
-                    self._sealed_small -= len(frames)
-                if frames is self._next_large:
-                    self._next_large = None
-                self._taken.unpark_all()
-                if self.turn is not None and self.turn.needed and len(frames) >= TURN_BYTES:
-                    await self._send_in_turn(frames, self.turn)
-                else:
-                    await self._wire.send(frames)
+                await self._send_next()
         except WireBroken as error:
             self.cut(str(error))
+
+    async def _send_next(self) -> None:
+        self._sending, self._sending_since = True, trio.current_time()
+        frames = self._sealed.popleft()
+        if isinstance(frames, bytearray):
+            self._sealed_small -= len(frames)
+        if frames is self._next_large:
+            self._next_large = None
+        self._taken.unpark_all()
+        if self.turn is not None and self.turn.needed and len(frames) >= TURN_BYTES:
+            await self._send_in_turn(frames, self.turn)
+        else:
+            await self._wire.send(frames)
 
     async def _send_in_turn(self, frame: Bytes, turn: Turn) -> None:
         await turn.begin(len(frame))

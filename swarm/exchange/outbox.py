@@ -13,6 +13,7 @@ from typing import Final
 
 import trio
 
+from protocol.connection import Laid
 from protocol.limits import KIB, MIB
 from protocol.messages import (
     BulkMessage,
@@ -26,7 +27,7 @@ from protocol.messages import (
 )
 
 Message = ControlMessage | BulkMessage
-Making = Callable[[], Message | None]
+Making = Callable[[], Message | Laid | None]
 """Makes one message, for a worker to call: it may read from disk. None when there is nothing to send."""
 
 MAX_POSTED_BYTES: Final = 4 * MIB
@@ -42,7 +43,7 @@ class Outbox:
     def __init__(self) -> None:
         self._posted: deque[tuple[Message, int]] = deque()
         self._posted_bytes = 0
-        self._put: Message | Making | None = None
+        self._put: Message | Laid | Making | None = None
         self._filled = trio.lowlevel.ParkingLot()
         self._emptied = trio.lowlevel.ParkingLot()
 
@@ -61,7 +62,7 @@ class Outbox:
         self._filled.unpark()
         return True
 
-    async def put(self, what: Message | Making) -> None:
+    async def put(self, what: Message | Laid | Making) -> None:
         """Send this, or what it makes, once nothing put before is waiting; returns when that is `done`."""
         while self._put is not None:
             await self._emptied.park()
@@ -75,7 +76,7 @@ class Outbox:
         self._put = None
         self._emptied.unpark_all()
 
-    async def take(self) -> list[Message] | Message | Making:
+    async def take(self) -> list[Message] | Message | Laid | Making:
         """What to send next: up to BATCH_BYTES of posted messages, else what was put, until it is `done`."""
         while not self._posted and self._put is None:
             await self._filled.park()
@@ -92,9 +93,11 @@ class Outbox:
         return batch
 
 
-def weight(message: Message) -> int:
+def weight(message: Message | Laid) -> int:
     """About how many bytes a message holds in memory and on the wire."""
     match message:
+        case Laid():
+            return weight(message.message)
         case Data() | ManifestPart():
             return 64 + len(message.payload)
         case HaveMap():

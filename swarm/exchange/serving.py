@@ -6,7 +6,10 @@ something is ahead of it. What the peer calls off before it is read is neither r
 asks for absurdly much at once is cut.
 
 A frame costs both sides about as much time as half a megabyte does, whatever is in it. Small chunks always
-share frames; others do on a link that is so fast that none of them waits for it (`reading` makes the frames).
+share frames; others do on a link that is so fast that none of them waits for it. One that is longer than a
+frame goes in parts, each read when its turn comes, so that what all links together hold in memory does not
+grow with the chunks. Once begun it goes to its end, or the link is cut: a peer could not tell what a refusal
+in between is about.
 """
 
 from __future__ import annotations
@@ -15,13 +18,13 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from mmap import mmap
-from typing import Final
+from typing import Final, NamedTuple
 
 import trio
 
-from protocol.chunks import LARGEST_CHUNK
+from protocol.connection import Laid
 from protocol.ids import ChunkDigest, SnapshotKey
+from protocol.inbox import Lend
 from protocol.limits import KIB, MAX_DATA_PAYLOAD, MAX_PIECES, MIB
 from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
 from swarm.exchange.given import Given
@@ -29,7 +32,7 @@ from swarm.exchange.handing import hand
 from swarm.exchange.interfaces import Limiter, Served
 from swarm.exchange.offered import Offered
 from swarm.exchange.outbox import Making
-from swarm.exchange.reading import Reading
+from swarm.exchange.reading import Piece, Reading
 from swarm.exchange.spans import covers, sendable_spans
 from swarm.exchange.turns import Turn
 from swarm.scheduler.windows import Pace
@@ -37,9 +40,6 @@ from swarm.scheduler.windows import Pace
 MAX_QUEUED: Final = 16_384
 """Chunks and manifests one peer may have asked for and not got: 30 requests of the largest size, 4 GiB of
 the smallest whole chunks; about 3 MB of memory."""
-
-MEMORIES: Final = 2
-"""What chunks are read into, in turn: one is being encrypted and sent while the next is being read."""
 
 SMALL_BELOW: Final = 256 * KIB
 """Chunks shorter than this share frames on any link. None of a larger file is, but for its last."""
@@ -53,10 +53,16 @@ PAUSE_SECONDS: Final = 1.0
 """After a frame that took longer, or was not followed by another, the speed of the link is measured anew."""
 
 USUAL_PAYLOAD: Final = 1 * MIB
-"""Payload of a frame, but for a link that takes more in SHARED_SECONDS: each has buffers for four frames."""
+"""Payload of a frame, but for a link that takes more in SHARED_SECONDS: three are in memory, of each link."""
+
+LARGE_BYTES: Final = 16 * MIB
+"""Payload of a frame on each of all busy links together, if that is more: 48 MiB of memory for the three."""
 
 PACED_PAYLOAD: Final = 64 * KIB
-"""Payload of a frame when uploads are limited: small enough that many peers take turns within seconds."""
+"""Payload of a frame when uploads are limited: small enough that many peers take turns within seconds. Other
+payloads are a multiple of it."""
+
+GONE: Final = "what was begun to be sent is no longer to be had"
 
 
 class TooGreedy(Exception):
@@ -70,17 +76,29 @@ class _Item:
     digest: ChunkDigest | None
 
 
+class _Part(NamedTuple):
+    """`length` bytes of a chunk of `size`, from `at` on."""
+
+    item: _Item
+    at: int
+    length: int
+    size: int
+
+
 class Serving:
-    """The requests of one bulk connection. `offered`: what the peer may have. `post` and `put` are those of
-    its link. `given`: what all links of this node got. `turn`: when this one may send as a seed."""
+    """The requests of one bulk connection. `offered`: what the peer may have. `post`, `put`, `aside`, `lend`
+    and `cut` are those of its link. `given`: what all links of this node got. `turn`: when this one may send
+    as a seed."""
 
     def __init__(
         self,
         offered: Offered,
         *,
         post: Callable[[Refuse | Elsewhere | ManifestPart], None],
-        put: Callable[[Making | Data | ManifestPart], Awaitable[None]],
+        put: Callable[[Making | Data | Laid | ManifestPart], Awaitable[None]],
         aside: Callable[[Callable[[], None]], Awaitable[None]],
+        lend: Lend,
+        cut: Callable[[str], None],
         upload: Limiter | None,
         count: Callable[[int], None],
         given: Given,
@@ -91,9 +109,12 @@ class Serving:
         self._post = post
         self._put = put
         self._aside = aside
+        self._lend = lend
+        self._cut = cut
         self._upload = upload
         self._count = count
         self._queue: deque[_Item | NeedManifest] = deque()
+        self._begun = 0  # bytes of the first that were taken
         self._asked = trio.lowlevel.ParkingLot()
         self._given = given
         self._turn = turn
@@ -102,7 +123,6 @@ class Serving:
         self._ahead = 0
         self._pace = Pace()
         self._taking, self._taking_since = 0, -math.inf
-        self._memories = deque(mmap(-1, LARGEST_CHUNK) for _ in range(MEMORIES))
 
     @property
     def busy(self) -> bool:
@@ -125,7 +145,8 @@ class Serving:
         self._asked.unpark_all()
 
     def call_off(self, message: Cancel) -> None:
-        """Drop these from the queue, as far as they are still in it."""
+        """Drop these from the queue, as far as they are still in it and not begun."""
+        begun = [self._queue.popleft()] if self._begun else []
         self._queue = deque(
             item
             for item in self._queue
@@ -133,6 +154,7 @@ class Serving:
             or item.topic != message.topic
             or not covers(message.ranges, item.chunk)
         )
+        self._queue.extendleft(begun)
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -159,33 +181,51 @@ class Serving:
                     self._queue.popleft()
                     await self._send_manifest(topic, served)
                 elif served is None:
-                    self._refuse(topic, [item.chunk for item in self._take(lambda _: 0)])
+                    self._refuse_next(topic)
                 else:
                     await self._read_chunks(topic, served, readings)
 
-    def _take(self, length: Callable[[int], int]) -> list[_Item]:
-        """The next items of the queue, which share a frame, or one that does not fit a frame."""
-        items: list[_Item] = []
-        size, room = 0, self._payload()
-        while self._queue and len(items) < MAX_PIECES:
+    def _take(self, size_of: Callable[[int], int]) -> list[_Part]:
+        """The next items of the queue, which share a frame, or a part of one that does not fit a frame."""
+        parts: list[_Part] = []
+        length = 0
+        room = payload = self._payload()
+        while self._queue and len(parts) < MAX_PIECES:
             item = self._queue[0]
-            if isinstance(item, NeedManifest) or (items and item.topic != items[0].topic):
+            if isinstance(item, NeedManifest) or (parts and item.topic != parts[0].item.topic):
                 break
-            bytes_more = length(item.chunk)
-            if bytes_more >= SMALL_BELOW:
+            size = size_of(item.chunk)
+            if size >= SMALL_BELOW:
                 room = min(room, self._taken_soon())
-            if items and size + bytes_more > room:
+            if parts and length + size > room:
                 break
-            items.append(item)
+            if self._begun or size > payload:
+                return [self._take_part(item, size, payload)]
+            parts.append(_Part(item, 0, size, size))
             self._queue.popleft()
-            size += bytes_more
-        return items
+            length += size
+        return parts
+
+    def _take_part(self, item: _Item, size: int, payload: int) -> _Part:
+        """The next part of the first item of the queue."""
+        part = _Part(item, self._begun, min(size - self._begun, payload), size)
+        self._begun += part.length
+        if self._begun == size:
+            self._drop_begun()
+        return part
+
+    def _drop_begun(self) -> None:
+        """Send no more of the chunk that was begun."""
+        if self._begun:
+            self._queue.popleft()
+            self._begun = 0
 
     def _payload(self) -> int:
         """Most bytes of a frame now."""
         if self._upload is not None:
             return PACED_PAYLOAD
-        return min(max(USUAL_PAYLOAD, self._taken_soon()), MAX_DATA_PAYLOAD)
+        large = min(self._taken_soon(), LARGE_BYTES // max(1, self._given.waiting))
+        return min(max(USUAL_PAYLOAD, large // PACED_PAYLOAD * PACED_PAYLOAD), MAX_DATA_PAYLOAD)
 
     def _taken_soon(self) -> int:
         """Bytes that the link takes in SHARED_SECONDS; none while that is not known."""
@@ -199,33 +239,38 @@ class Serving:
         readings: trio.MemorySendChannel[tuple[Served, Reading]],
     ) -> None:
         layout = served.layout
-        items = self._take(lambda chunk: layout.length(chunk) if chunk < layout.total else 0)
+        parts = self._take(lambda chunk: layout.length(chunk) if chunk < layout.total else 0)
         if not served.wants:
-            items = self._to_be_sent(topic, items)
-            if not items:
+            parts = self._to_be_sent(topic, parts)
+            if not parts:
                 return
-        asked = [
-            (item.chunk, served.reader(item.chunk, item.digest) if item.chunk < layout.total else None)
-            for item in items
+        pieces = [
+            Piece(item.chunk, at, length, size, served.reader(item.chunk, item.digest) if size else None)
+            for item, at, length, size in parts
         ]
-        self._memories.rotate()
-        reading = Reading(topic, asked, self._payload(), self._memories[0])
-        if not all(reader.at_hand for _, reader in asked if reader):
+        reading = Reading(topic, pieces, self._lend)
+        if not reading.at_hand:
             await self._aside(reading.read)
-        elif len(asked) == 1:
+        elif len(pieces) == 1:
             reading.read()
-            if not self._ahead:
-                await self._give(served, reading)
-                return
+        if reading.absent and not pieces[0].is_whole:
+            self._drop_begun()
+        if reading.is_read and reading.at_hand and not self._ahead:
+            await self._give(served, reading)
+            return
         self._ahead += 1
         await hand(readings, (served, reading))
 
-    def _to_be_sent(self, topic: SnapshotKey, items: list[_Item]) -> list[_Item]:
-        """Those of these chunks that the peer is not to have elsewhere; it is told of the others."""
-        given = self._given.give(self, topic, [item.chunk for item in items], self._clock())
-        for ranges in sendable_spans(item.chunk for item in items if item.chunk not in given):
+    def _to_be_sent(self, topic: SnapshotKey, parts: list[_Part]) -> list[_Part]:
+        """Those of these that the peer is not to have elsewhere; it is told of the others."""
+        new = [part.item.chunk for part in parts if not part.at]
+        given = self._given.give(self, topic, new, self._clock())
+        elsewhere = [chunk for chunk in new if chunk not in given]
+        for ranges in sendable_spans(elsewhere):
             self._post(Elsewhere(topic, ranges))
-        return [item for item in items if item.chunk in given]
+        if elsewhere:
+            self._drop_begun()
+        return [part for part in parts if part.at or part.item.chunk in given]
 
     async def _send(self, ready: trio.MemoryReceiveChannel[tuple[Served, Reading]]) -> None:
         async for served, reading in ready:
@@ -234,20 +279,24 @@ class Serving:
 
     async def _give(self, served: Served, reading: Reading) -> None:
         """Send these chunks, if the peer may still have them."""
-        if not self._offered.still(served):
+        still, first = self._offered.still(served), reading.pieces[0]
+        if (reading.absent and first.at) or not (still or first.is_whole):
+            self._cut(GONE)
+            return
+        if not still:
             self._refuse(reading.topic, reading.chunks)
             return
         self._sending = True
         self._turn.needed = not served.wants
-        while reading.more:
-            if (made := reading.next_frame() if reading.is_read else reading.next_frame) is not None:
-                await self._put(made)
-            self._measure(reading.made)
-            self._count(reading.made)
-            if self._upload is not None:
-                await self._upload.take(reading.made)
+        if (made := reading.frame() if reading.is_read else reading.frame) is not None:
+            await self._put(made)
+        self._measure(reading.made)
+        self._count(reading.made)
+        if self._upload is not None:
+            await self._upload.take(reading.made)
         self._sending = False
-        self._given.sent(self, reading.topic, reading.chunks, self._clock())
+        ended = [piece.chunk for piece in reading.pieces if piece.is_last]
+        self._given.sent(self, reading.topic, ended, self._clock())
         self._refuse(reading.topic, reading.absent)
 
     def _measure(self, taking: int) -> None:
@@ -270,6 +319,14 @@ class Serving:
             await self._put(part)
             if self._upload is not None:
                 await self._upload.take(len(part.payload))
+
+    def _refuse_next(self, topic: SnapshotKey) -> None:
+        """Refuse the next items of the queue, which are of this topic."""
+        if self._begun:
+            self._cut(GONE)
+            self._drop_begun()
+        else:
+            self._refuse(topic, [part.item.chunk for part in self._take(lambda _: 0)])
 
     def _refuse(self, topic: SnapshotKey, chunks: Iterable[int]) -> None:
         for ranges in sendable_spans(chunks):

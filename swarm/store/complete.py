@@ -112,19 +112,19 @@ class CompleteBlobs:
         self.enter([Verified(blob, packed, stamp, "", told, lambda _: None)])
         return True
 
-    def read(self, blob: Blob, index: int, memory: memoryview) -> Bytes | None:
-        """The bytes of a chunk, in `memory`; None when the blob is not complete."""
-        data = self._read(blob, index, memory)
-        return data if data is not None else self._read(blob, index, memory)
+    def read(self, blob: Blob, index: int, memory: memoryview, at: int = 0) -> Bytes | None:
+        """The bytes of a chunk from `at` on, which fill `memory`; None when the blob is not complete."""
+        offset = blob.span(index)[0] + at
+        data = self._read(blob, offset, memory)
+        return data if data is not None else self._read(blob, offset, memory)
 
-    def _read(self, blob: Blob, index: int, memory: memoryview) -> Bytes | None:
+    def _read(self, blob: Blob, offset: int, memory: memoryview) -> Bytes | None:
         """As `read`, but also None when the file was touched since it was opened; it is closed then."""
-        offset, length = blob.span(index)
         try:
             with self._descriptors.use(blob, lambda: self._open(blob)) as opened:
-                found = self._direct.read(opened, memory[:length], offset)
-                if found == length and os.fstat(opened.fd).st_mtime_ns == opened.stamp:
-                    return memory[:length]
+                found = self._direct.read(opened, memory, offset)
+                if found == len(memory) and os.fstat(opened.fd).st_mtime_ns == opened.stamp:
+                    return memory
         except FileNotFoundError:
             return None
         self._descriptors.drop(blob)

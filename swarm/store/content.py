@@ -111,12 +111,15 @@ class Content:
         return None if data is None else bytes(data)
 
     def read_into(
-        self, blob: Blob, index: int, digest: ChunkDigest | None, memory: memoryview
+        self, blob: Blob, index: int, digest: ChunkDigest | None, memory: memoryview, at: int = 0
     ) -> Bytes | None:
-        """`digest`: what a chunk of a partial blob must have; those of a complete one do not change."""
+        """As many bytes of a chunk as `memory` has, from `at` on.
+
+        `digest`: what a chunk of a partial blob must have; those of a complete one do not change.
+        """
         partial = self._partials.get(blob)
-        data = partial.read(index, memory, digest) if partial else None
-        return data if data is not None else self._complete.read(blob, index, memory)
+        data = partial.read(index, memory, digest, at) if partial else None
+        return data if data is not None else self._complete.read(blob, index, memory, at)
 
     def at_hand(self, blob: Blob, index: int) -> bool:
         """Whether a chunk is in memory, as far as can be told without looking at the disk."""

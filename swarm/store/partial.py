@@ -133,20 +133,22 @@ class Partial:
             count[source] += self._span(index)[1]
         return dict(count)
 
-    def read(self, index: int, memory: memoryview, digest: ChunkDigest | None = None) -> Bytes | None:
-        """The bytes of a chunk, None when it is not held, has another digest, or went while it was read.
+    def read(
+        self, index: int, memory: memoryview, digest: ChunkDigest | None = None, at: int = 0
+    ) -> Bytes | None:
+        """As many bytes of a chunk as `memory` has, from `at` on; they lie there unless they were in memory.
 
-        They lie in `memory`, which has room for them, unless they were in memory before.
+        None when it is not held, has another digest, or went while it was read.
         """
         entry = self._entries.get(index)
         if entry is None or digest not in (None, entry.digest):
             return None
         try:
-            data = self._bytes(index, entry, memory)
+            data = self._bytes(index, entry, memory, at)
         except FileNotFoundError:
             return None
         same = self._entries.get(index) is entry and not self.gone
-        return data if same and len(data) == self._span(index)[1] else None
+        return data if same and len(data) == len(memory) else None
 
     # --- changes ------------------------------------------------------------------------------------
 
@@ -313,7 +315,7 @@ class Partial:
         self._now_reserved(allocated(self._data) >= self.blob.size)
         for index, entry in sorted(found.entries.items()):
             with self._direct.buffer() as buffer, memoryview(buffer) as memory:
-                right = blake3(self._read(index, memory)).digest() == entry.digest
+                right = blake3(self._read(index, self._fitting(index, memory))).digest() == entry.digest
             if right:
                 self._keep(index, entry)
 
@@ -354,15 +356,18 @@ class Partial:
                 self._hash.update(chunk.data)
             else:
                 with self._direct.buffer() as buffer, memoryview(buffer) as memory:
-                    self._hash.update(self._bytes(self._hashed, entry, memory))
+                    self._hash.update(self._bytes(self._hashed, entry, self._fitting(self._hashed, memory)))
             self._hashed += 1
             count -= 1
 
-    def _bytes(self, index: int, entry: journal.Entry, memory: memoryview) -> Bytes:
+    def _fitting(self, index: int, memory: memoryview) -> memoryview:
+        return memory[: self._span(index)[1]]
+
+    def _bytes(self, index: int, entry: journal.Entry, memory: memoryview, at: int = 0) -> Bytes:
         recent = self._recent.get(self.blob, index)
         if recent is not None and recent.digest == entry.digest:
-            return recent.data
-        return self._read(index, memory)
+            return memoryview(recent.data)[at : at + len(memory)]
+        return self._read(index, memory, at)
 
     def _rehash(self) -> None:
         self._hash = self.blob.hasher()
@@ -384,10 +389,9 @@ class Partial:
         except FileNotFoundError:
             return b""
 
-    def _read(self, index: int, memory: memoryview) -> memoryview:
-        offset, length = self._span(index)
+    def _read(self, index: int, memory: memoryview, at: int = 0) -> memoryview:
         with self._content() as file:
-            return memory[: self._direct.read(file, memory[:length], offset)]
+            return memory[: self._direct.read(file, memory, self._span(index)[0] + at)]
 
     def _content(self) -> AbstractContextManager[Opened]:
         return self._descriptors.use(self._data, self._open_data)

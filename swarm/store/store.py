@@ -129,14 +129,14 @@ class Store:
         return await self._call(self._content.read, blob, index)
 
     def reader(self, blob: Blob, index: int, digest: ChunkDigest | None = None) -> ChunkReader:
-        """`read` into memory given to it, which may be more than enough, for somebody else's worker to call.
+        """`read` as many bytes as the memory given to it has, for somebody else's worker to call.
 
         None also when a partial blob's chunk has another digest by then. What it returns may lie elsewhere,
         if it was in memory before. Of no use once the store is closed.
         """
 
-        def read(memory: memoryview) -> Bytes | None:
-            return self._guarded(self._content.read_into, blob, index, digest, memory)
+        def read(memory: memoryview, at: int) -> Bytes | None:
+            return self._guarded(self._content.read_into, blob, index, digest, memory, at)
 
         return ChunkReader(read, self._content.at_hand(blob, index))
 

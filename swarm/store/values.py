@@ -25,13 +25,13 @@ class Mismatch(Exception):
 
 
 class ChunkReader(NamedTuple):
-    """Reads one chunk into memory given to it; see `Store.reader`. `at_hand`: it is in memory already."""
+    """Reads one chunk, or a part of it; see `Store.reader`. `at_hand`: it is in memory already."""
 
-    read: Callable[[memoryview], Bytes | None]
+    read: Callable[[memoryview, int], Bytes | None]
     at_hand: bool
 
-    def __call__(self, memory: memoryview) -> Bytes | None:
-        return self.read(memory)
+    def __call__(self, memory: memoryview, at: int = 0) -> Bytes | None:
+        return self.read(memory, at)
 
 
 class Vouched(NamedTuple):

@@ -17,6 +17,16 @@ class Line:
         given.open(self)
 
 
+def test_who_waits_is_counted() -> None:
+    given = Given()
+    lines = [Line(given) for _ in range(3)]
+    assert given.waiting == 3
+    lines[0].busy = False
+    assert given.waiting == 2
+    given.close(lines[1])
+    assert given.waiting == 1
+
+
 def test_who_comes_second_is_sent_to_the_first_once() -> None:
     given = Given()
     a, b = Line(given), Line(given)

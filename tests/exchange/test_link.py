@@ -11,10 +11,12 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from protocol.connection import Connection
+from protocol.connection import LAID_AT, Connection, Laid, laid_size
 from protocol.handshake import Hello
+from protocol.inbox import Lend, fresh
 from protocol.limits import MAX_FRAME
 from protocol.messages import BulkMessage, Data, Refuse
+from swarm.exchange.lender import Lender
 from swarm.exchange.link import ALWAYS_ASIDE_BYTES, ASIDE_BYTES, SEND_STALL_SECONDS, End, Link, secure
 from swarm.exchange.outbox import Making, Message
 from swarm.exchange.turns import SIDE_BY_SIDE, Turn, Turns
@@ -61,11 +63,12 @@ class Pair:
 
 
 @asynccontextmanager
-async def linked() -> AsyncIterator[Pair]:
+async def linked(lend: Lend = fresh) -> AsyncIterator[Pair]:
+    """`lend`: to the link that is `here`."""
     workers = CountingWorkers()
     ours, theirs = map(trio.SocketStream, trio.socket.socketpair())
     hello = Hello("bulk", 7677, "test")
-    calling = Connection(ALICE, hello, initiator=True, ephemeral=b"\x06" * 32)
+    calling = Connection(ALICE, hello, initiator=True, ephemeral=b"\x06" * 32, lend=lend)
     called = Connection(BOB, hello, initiator=False, ephemeral=b"\x07" * 32)
     links: list[Link] = []
 
@@ -90,6 +93,22 @@ def small(number: int) -> Refuse:
 
 def data(number: int, length: int) -> Data:
     return Data(TOPIC, ((number, 0, length),), bytes(length))
+
+
+async def test_a_link_has_no_memory_of_what_it_sent() -> None:
+    lender = Lender()
+    _other = lender.lend(1)
+    async with linked(lender.lend) as pair:
+        pair.reading.set()
+        for length in (ASIDE_BYTES, ASIDE_BYTES // 2):
+            await pair.here.put(data(7, length))
+            memory = lender.lend(laid_size(length))
+            message = Data(TOPIC, ((8, 0, length),), memory[LAID_AT : LAID_AT + length])
+            await pair.here.put(Laid(message, memory))
+            del memory, message
+        await pair.arrived(4)
+        await wait_all_tasks_blocked()
+        assert lender.lent == 1
 
 
 async def test_a_small_message_is_sent_before_anything_else_runs() -> None:

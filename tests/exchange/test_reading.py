@@ -1,70 +1,62 @@
-"""How chunks become data frames."""
+"""How chunks become a data frame."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from itertools import pairwise
-from mmap import mmap
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.chunks import LARGEST_CHUNK, Bytes
+from protocol.chunks import Bytes
+from protocol.connection import LAID_AT, Laid
 from protocol.ids import SnapshotKey
-from protocol.limits import KIB, MAX_DATA_PAYLOAD, MAX_PIECES
-from swarm.exchange.reading import Reading, data_frames
+from protocol.inbox import fresh
+from protocol.limits import KIB
+from protocol.messages import Data
+from swarm.exchange.reading import Piece, Reading
 from swarm.store import ChunkReader
 
 TOPIC = SnapshotKey(bytes(32))
 
 
-@given(st.lists(st.integers(1, 600_000), max_size=12), st.sampled_from([1000, 65_536, MAX_DATA_PAYLOAD]))
-def test_frames_hold_all_bytes_in_order_and_keep_their_limits(sizes: list[int], payload: int) -> None:
-    data = b"".join(bytes([number]) * size for number, size in enumerate(sizes))
-    frames = list(data_frames(TOPIC, list(enumerate(sizes)), memoryview(data), payload))
-    joined: dict[int, int] = {}
-    for chunk, offset, length in [piece for frame in frames for piece in frame.pieces]:
-        assert offset == joined.get(chunk, 0)
-        joined[chunk] = offset + length
-    assert list(joined.items()) == list(enumerate(sizes))
-    assert b"".join(frame.payload for frame in frames) == data
-    for frame in frames:
-        assert len(frame.payload) <= payload
-        assert len(frame.pieces) == 1 or all(sizes[chunk] <= payload for chunk, _, _ in frame.pieces)
-    for one, other in pairwise(frames):
-        if sizes[one.pieces[-1][0]] <= payload:
-            assert len(one.payload) + sizes[other.pieces[0][0]] > payload
+def piece(number: int, data: bytes | None, at: int, length: int, *, in_memory: bool) -> Piece:
+    """Of a chunk with these bytes, read from disk if they are not `in_memory`; None is not there."""
 
+    def read(memory: memoryview, at: int) -> Bytes | None:
+        if data is None or in_memory:
+            return data and data[at : at + len(memory)]
+        memory[:] = data[at : at + len(memory)]
+        return memory
 
-def test_no_frame_has_too_many_pieces() -> None:
-    chunks = [(number, 1) for number in range(MAX_PIECES + 1)]
-    frames = list(data_frames(TOPIC, chunks, memoryview(bytes(len(chunks))), MAX_DATA_PAYLOAD))
-    assert [len(frame.pieces) for frame in frames] == [MAX_PIECES, 1]
+    return Piece(number, at, length, len(data or b"?"), ChunkReader(read, in_memory))
 
 
 def reading(*data: bytes | None, in_memory: Collection[int] = ()) -> Reading:
-    """Of these chunks, which are read from disk if they are not `in_memory`; None is not there."""
-
-    def reader(number: int) -> ChunkReader:
-        def read(memory: memoryview) -> Bytes | None:
-            chunk = data[number]
-            if chunk is None or number in in_memory:
-                return chunk
-            memory[: len(chunk)] = chunk
-            return memory[: len(chunk)]
-
-        return ChunkReader(read, number in in_memory)
-
-    asked = [(number, reader(number)) for number in range(len(data))]
-    return Reading(TOPIC, asked, MAX_DATA_PAYLOAD, mmap(-1, LARGEST_CHUNK))
+    """Of all of these chunks."""
+    pieces = [
+        piece(number, chunk, 0, len(chunk or b"?"), in_memory=number in in_memory)
+        for number, chunk in enumerate(data)
+    ]
+    return Reading(TOPIC, pieces, fresh)
 
 
 def test_one_chunk_that_is_in_memory_is_not_copied() -> None:
     data = bytes(256 * KIB)
-    frame = reading(data, in_memory=[0]).next_frame()
-    assert frame is not None
+    frame = reading(data, in_memory=[0]).frame()
+    assert isinstance(frame, Data)
     assert isinstance(frame.payload, memoryview)
     assert frame.payload.obj is data
+
+
+def test_a_part_of_a_chunk_goes_alone() -> None:
+    data = bytes(range(100))
+    for in_memory in (True, False):
+        part = piece(7, data, 30, 60, in_memory=in_memory)
+        assert (part.is_whole, part.is_last) == (False, False)
+        frame = Reading(TOPIC, [part], fresh).frame()
+        message = frame.message if isinstance(frame, Laid) else frame
+        assert message == Data(TOPIC, ((7, 30, 60),), data[30:90])
+    assert piece(7, data, 90, 10, in_memory=True).is_last
 
 
 @given(
@@ -73,14 +65,19 @@ def test_one_chunk_that_is_in_memory_is_not_copied() -> None:
 )
 def test_all_that_is_there_goes_into_one_frame(data: list[bytes | None], in_memory: set[int]) -> None:
     made = reading(*data, in_memory=in_memory)
-    frame = made.next_frame()
+    assert made.at_hand == (in_memory >= set(range(len(data))))
+    frame = made.frame()
     there = [(number, chunk) for number, chunk in enumerate(data) if chunk is not None]
+    content = b"".join(chunk for _, chunk in there)
     assert made.absent == [number for number, chunk in enumerate(data) if chunk is None]
-    assert not made.more
+    assert made.made == len(content)
+    assert made.frame() is None
     if not there:
         assert frame is None
         return
     assert frame is not None
-    assert frame.pieces == tuple((number, 0, len(chunk)) for number, chunk in there)
-    assert frame.payload == b"".join(chunk for _, chunk in there)
-    assert made.made == len(frame.payload)
+    message = frame.message if isinstance(frame, Laid) else frame
+    assert message.pieces == tuple((number, 0, len(chunk)) for number, chunk in there)
+    assert message.payload == content
+    if isinstance(frame, Laid):
+        assert frame.memory[LAID_AT : LAID_AT + len(content)] == content

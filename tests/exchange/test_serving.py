@@ -10,16 +10,21 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from protocol.bits import everything
+from protocol.chunks import LARGEST_CHUNK, Bytes
+from protocol.connection import Laid
 from protocol.ids import ChunkDigest, SnapshotKey
-from protocol.limits import KIB, MAX_DATA_PAYLOAD, MIB
+from protocol.inbox import fresh
+from protocol.limits import GIB, KIB, MAX_DATA_PAYLOAD, MIB
 from protocol.manifest import Blob, File, Snapshot
 from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
 from protocol.standing import Standing
 from swarm.exchange.given import Given
+from swarm.exchange.interfaces import Reader
 from swarm.exchange.offered import Offered
 from swarm.exchange.outbox import Making
-from swarm.exchange.serving import MAX_QUEUED, USUAL_PAYLOAD, Serving, TooGreedy
+from swarm.exchange.serving import LARGE_BYTES, MAX_QUEUED, USUAL_PAYLOAD, Serving, TooGreedy
 from swarm.exchange.turns import Turn, Turns
+from swarm.store import ChunkReader
 from tests.exchange.nodes import Content, Offer, Shelf
 
 TOPIC = SnapshotKey(bytes(32))
@@ -36,6 +41,7 @@ class Desk:
         self.given = Given()
         self.turn = Turn(Turns(), trio.current_time)
         self.counted = 0
+        self.cuts: list[str] = []
         self.out, self.frames = trio.open_memory_channel[Data | ManifestPart](0)
         self.standing: Standing = "open"
         self.serving = Serving(
@@ -43,6 +49,8 @@ class Desk:
             post=self.posted.append,
             put=self.put,
             aside=self.aside,
+            lend=fresh,
+            cut=self.cuts.append,
             upload=None,
             count=self.count,
             given=self.given,
@@ -53,8 +61,10 @@ class Desk:
     async def aside(self, work: Callable[[], None]) -> None:
         work()
 
-    async def put(self, what: Making | Data | ManifestPart) -> None:
+    async def put(self, what: Making | Data | Laid | ManifestPart) -> None:
         made = what() if callable(what) else what
+        if isinstance(made, Laid):
+            made = made.message
         if made is not None:
             assert isinstance(made, Data | ManifestPart)
             await self.out.send(made)
@@ -200,6 +210,99 @@ class Line:
 
     busy = True
     slow = False
+
+
+async def test_frames_of_many_busy_links_are_shorter(autojump_clock: MockClock) -> None:
+    content = Zeros(64 * MIB)
+    async with Desk(Offer(content, everything(content.layout.total))).open() as desk:
+        for _ in range(7):
+            desk.given.open(Line())
+        desk.serving.ask(request(content, *range(256)))
+        lengths: list[int] = []
+        while sum(lengths) < 64 * MIB:
+            lengths.append(len((await desk.frames.receive()).payload))
+            await trio.sleep(0.001)
+        assert max(lengths) == LARGE_BYTES // 8
+
+
+HUGE = Zeros(17 * GIB)
+"""Its chunks are longer than a frame of a link that is not fast."""
+
+
+class Fleeting(Offer):
+    """Has its chunks, but from the `gone`-th time on that one is read, if any."""
+
+    def __init__(self, content: Content, gone: int) -> None:
+        super().__init__(content, everything(content.layout.total))
+        self.gone = gone
+
+    def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
+        def read(memory: memoryview, at: int) -> Bytes | None:
+            self.reads.append(chunk)
+            return memory if len(self.reads) < self.gone else None
+
+        return ChunkReader(read, False)
+
+
+async def test_a_chunk_longer_than_a_frame_goes_in_parts(autojump_clock: MockClock) -> None:
+    async with Desk(Offer(HUGE, everything(HUGE.layout.total))).open() as desk:
+        desk.serving.ask(request(HUGE, 5, 3))
+        frames = await desk.rest()
+        ats = range(0, LARGEST_CHUNK, USUAL_PAYLOAD)
+        assert [frame.pieces for frame in frames if isinstance(frame, Data)] == [
+            ((chunk, at, USUAL_PAYLOAD),) for chunk in (5, 3) for at in ats
+        ]
+        assert desk.counted == 2 * LARGEST_CHUNK
+        assert not desk.serving.busy
+
+
+async def test_what_is_begun_and_called_off_goes_to_its_end(autojump_clock: MockClock) -> None:
+    async with Desk(Offer(HUGE, everything(HUGE.layout.total))).open() as desk:
+        desk.serving.ask(request(HUGE, 5, 3, 4))
+        await desk.frames.receive()
+        desk.serving.call_off(Cancel(HUGE.key, ((3, 3),)))
+        assert numbers(await desk.rest()) == [5, 5, 5]
+
+
+async def test_a_chunk_that_is_gone_before_it_is_begun_is_refused(autojump_clock: MockClock) -> None:
+    async with Desk(Fleeting(HUGE, gone=1)).open() as desk:
+        desk.serving.ask(request(HUGE, 5, 3))
+        assert await desk.rest() == []
+        assert desk.posted == [Refuse(HUGE.key, ((5, 1),)), Refuse(HUGE.key, ((3, 1),))]
+        assert desk.cuts == []
+
+
+async def test_the_link_is_cut_when_what_was_begun_is_gone(autojump_clock: MockClock) -> None:
+    async with Desk(Fleeting(HUGE, gone=3)).open() as desk:
+        desk.serving.ask(request(HUGE, 5))
+        assert numbers(await desk.rest())[:2] == [5, 5]
+        assert set(desk.cuts) == {"what was begun to be sent is no longer to be had"}
+        assert desk.posted == []
+
+
+@pytest.mark.parametrize("taken", [1, 2])
+async def test_who_may_have_it_no_longer_is_cut_off_in_the_middle(
+    autojump_clock: MockClock, taken: int
+) -> None:
+    offer = Offer(HUGE, everything(HUGE.layout.total))
+    async with Desk(offer).open() as desk:
+        desk.serving.ask(request(HUGE, 5, 3))
+        for _ in range(taken):
+            await desk.frames.receive()
+        await wait_all_tasks_blocked()
+        offer.audience = "nobody"
+        assert len(await desk.rest()) <= 1
+        assert set(desk.cuts) == {"what was begun to be sent is no longer to be had"}
+
+
+async def test_what_another_relays_is_not_begun(autojump_clock: MockClock) -> None:
+    async with Desk(Offer(HUGE, everything(HUGE.layout.total))).open() as desk:
+        other = Line()
+        desk.given.open(other)
+        desk.given.give(other, HUGE.key, [5], trio.current_time())
+        desk.serving.ask(request(HUGE, 5, 3))
+        assert numbers(await desk.rest()) == [3, 3, 3, 3]
+        assert desk.posted == [Elsewhere(HUGE.key, ((5, 1),))]
 
 
 @pytest.mark.parametrize("complete", [True, False], ids=["a seed", "a relay"])

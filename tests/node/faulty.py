@@ -77,8 +77,8 @@ class Flipping:
     def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
         reader = self._served.reader(chunk, digest)
 
-        def read(memory: memoryview) -> Bytes | None:
-            data = reader(memory) if reader else None
+        def read(memory: memoryview, at: int) -> Bytes | None:
+            data = reader(memory, at) if reader else None
             return flipped(data) if data else None
 
         return ChunkReader(read, True)

@@ -12,8 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from protocol.chunks import Bytes
-from protocol.connection import Connection
+from protocol.connection import Connection, Laid
 from protocol.ids import private_topic
 from protocol.limits import KIB
 from protocol.messages import (
@@ -316,17 +315,22 @@ async def test_no_token_is_said_to_a_peer(tmp_path: Path, autojump_clock: MockCl
 @contextmanager
 def overheard(said: list[ControlMessage | BulkMessage]) -> Iterator[None]:
     """What nodes say to each other, as it is encrypted. Payloads are copied."""
-    sealing = Connection.seal
+    sealing, sealing_laid = Connection.seal, Connection.seal_laid
 
-    def noted(
-        self: Connection, message: ControlMessage | BulkMessage, into: bytearray | None = None
-    ) -> Bytes:
+    def note(message: ControlMessage | BulkMessage) -> None:
         said.append(message)
         if isinstance(message, Data | ManifestPart):
             said[-1] = replace(message, payload=bytes(message.payload))
-        return sealing(self, message, into)
 
-    with patch.object(Connection, "seal", noted):
+    def noted(self: Connection, message: ControlMessage | BulkMessage) -> memoryview:
+        note(message)
+        return sealing(self, message)
+
+    def noted_laid(self: Connection, laid: Laid) -> memoryview:
+        note(laid.message)
+        return sealing_laid(self, laid)
+
+    with patch.object(Connection, "seal", noted), patch.object(Connection, "seal_laid", noted_laid):
         yield
 
 

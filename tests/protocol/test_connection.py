@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,22 +12,27 @@ from hypothesis import strategies as st
 
 from protocol.connection import (
     FRAME_CAPS,
+    LAID_AT,
     PEER_FAULTS,
     Connection,
     Event,
     HandshakeDone,
+    Laid,
     ProtocolFault,
     Received,
+    laid_size,
 )
 from protocol.frames import Sealer
 from protocol.handshake import Handshake, Hello, Kind
-from protocol.inbox import READ_AHEAD
+from protocol.inbox import OWN_FROM, READ_AHEAD
 from protocol.limits import (
+    MAX_CHUNKS,
     MAX_CONTROL_MESSAGE,
     MAX_DATA_HEADER,
     MAX_DATA_PAYLOAD,
     MAX_FRAME,
     MAX_HANDSHAKE_MESSAGE,
+    MAX_PIECES,
 )
 from protocol.messages import (
     BULK,
@@ -171,6 +177,43 @@ def test_receiving_into_the_buffer() -> None:
         reads += 1
     assert messages(events) == [message, message]
     assert reads <= 4
+
+
+@given(st.binary(min_size=1, max_size=300), st.integers(1, 2**20))
+def test_a_payload_may_be_sealed_where_it_lies(payload: bytes, chunk: int) -> None:
+    memory = memoryview(bytearray(laid_size(len(payload)) + 7))
+    lying = memory[LAID_AT : LAID_AT + len(payload)]
+    lying[:] = payload
+    message = Data(TOPIC, ((chunk, 0, len(payload)),), payload)
+    frame = connected("bulk")[0].seal_laid(Laid(replace(message, payload=lying), memory))
+    assert frame.obj is memory.obj
+    assert frame == connected("bulk")[0].seal(message)
+
+
+def test_the_longest_header_has_room_before_what_is_laid() -> None:
+    chunks = tuple((MAX_CHUNKS - 1 - number, 0, 1) for number in range(MAX_PIECES))
+    memory = memoryview(bytearray(laid_size(MAX_PIECES)))
+    message = Data(TOPIC, chunks, memory[LAID_AT : LAID_AT + MAX_PIECES])
+    alice, bob = connected("bulk")
+    assert messages(bob.feed(alice.seal_laid(Laid(message, memory)))) == [
+        replace(message, payload=bytes(MAX_PIECES))
+    ]
+
+
+def test_large_frames_lie_in_memory_that_is_lent() -> None:
+    lent: list[int] = []
+
+    def lend(size: int) -> memoryview:
+        lent.append(size)
+        return memoryview(bytearray(size + 1))
+
+    alice, bob = connected("bulk")
+    alice.lend = lend
+    for length in (10, OWN_FROM):
+        message = Data(TOPIC, ((1, 0, length),), bytes(length))
+        frame = alice.seal(message)
+        assert messages(bob.feed(frame)) == [message]
+    assert lent == [len(frame)]
 
 
 def test_a_payload_stays_valid_after_further_reads() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.frames import LENGTH, BadFrame, Opener, Sealer
+from protocol.noise import TAG
 
 KEY = b"\x0f" * 32
 
@@ -72,6 +73,15 @@ def test_any_buffer_may_be_sealed_and_opened() -> None:
     frame = Sealer(KEY).seal(b"a", bytearray(b"b"), memoryview(b"xcx")[1:2])
     assert bytes(Opener(KEY).open(memoryview(frame))) == b"abc"
     assert bytes(Opener(KEY).open(bytes(frame))) == b"abc"
+
+
+def test_a_frame_may_be_sealed_where_its_plaintext_lies() -> None:
+    sealer, other = Sealer(KEY, rekey_after=2), Sealer(KEY, rekey_after=2)
+    for text in (b"abc", b"", b"x" * 5000, b"y"):
+        memory = memoryview(bytearray(LENGTH.size + len(text) + TAG))
+        memory[LENGTH.size : LENGTH.size + len(text)] = text
+        sealer.seal_in_place(memory)
+        assert memory == other.seal(text)
 
 
 def test_a_plaintext_has_a_buffer_of_its_own() -> None:

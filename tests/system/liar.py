@@ -23,8 +23,8 @@ class Flipping(ServedTransfer):
     def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
         reader = super().reader(chunk, digest)
 
-        def read(memory: memoryview) -> Bytes | None:
-            data = reader(memory) if reader else None
+        def read(memory: memoryview, at: int) -> Bytes | None:
+            data = reader(memory, at) if reader else None
             return data and bytes(data[:-1]) + bytes([data[-1] ^ 1])
 
         return ChunkReader(read, True)
