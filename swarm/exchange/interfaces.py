@@ -72,12 +72,12 @@ class Reader(Protocol):
     """Reads one chunk, or a part of it."""
 
     @property
-    def at_hand(self) -> bool:
-        """Whether it lies in memory: reading it takes no time to speak of."""
+    def at_hand(self) -> Bytes | None:
+        """All of it, if it lies in memory."""
         ...
 
     def __call__(self, memory: memoryview, at: int = 0, /) -> Bytes | None:
-        """As many of its bytes as `memory` has, from `at` on: there, or where they lie already; for workers.
+        """As many of its bytes as `memory` has, from `at` on, there or wherever they are by now; for workers.
 
         None when it is held no more, or with another digest. Raises SwarmError or OSError.
         """

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from protocol.chunks import Bytes
 from protocol.connection import LAID_AT, Laid, laid_size
 from protocol.ids import SnapshotKey
 from protocol.inbox import Lend
@@ -35,6 +36,14 @@ class Piece(NamedTuple):
     @property
     def is_whole(self) -> bool:
         return self.length == self.size
+
+    @property
+    def at_hand(self) -> memoryview | None:
+        """The bytes, if they lie in memory; none of a chunk that is not to be had."""
+        if self.reader is None:
+            return memoryview(b"")
+        data = self.reader.at_hand
+        return None if data is None else memoryview(data)[self.at : self.at + self.length]
 
     @property
     def is_last(self) -> bool:
@@ -64,7 +73,7 @@ class Reading:
     @property
     def at_hand(self) -> bool:
         """Whether all lies in memory: reading it takes no time to speak of."""
-        return all(piece.reader.at_hand for piece in self.pieces if piece.reader)
+        return all(piece.at_hand is not None for piece in self.pieces)
 
     def frame(self) -> Data | Laid | None:
         """The frame, which is given once; None if nothing is there. It is read now if it was not before."""
@@ -74,36 +83,40 @@ class Reading:
 
     def read(self) -> None:
         """Read everything, once."""
-        if self.is_read:
-            return
+        if not self.is_read:
+            first = self.pieces[0]
+            if len(self.pieces) == 1 and (data := first.at_hand):
+                self._frame = Data(self.topic, ((first.chunk, first.at, first.length),), data)
+                self.made = first.length
+            else:
+                self._lay()
+            self.is_read = True
+
+    def _lay(self) -> None:
+        """Have all that is there in the memory of a frame."""
         memory = self._lend(laid_size(sum(piece.length for piece in self.pieces)))
         there: list[tuple[int, int, int]] = []
         end = LAID_AT
         for piece in self.pieces:
-            room = memory[end : end + piece.length]
-            if not (data := self._bytes(piece, room)):
-                continue
-            there.append((piece.chunk, piece.at, piece.length))
-            end += piece.length
-            if data.obj is room.obj:
-                continue
-            if len(self.pieces) == 1:
-                self._frame = Data(self.topic, tuple(there), data)
+            if self._lay_piece(piece, memory[end : end + piece.length]):
+                there.append((piece.chunk, piece.at, piece.length))
+                end += piece.length
             else:
-                room[:] = data
-        if there and self._frame is None:
+                self.absent.append(piece.chunk)
+        if there:
             self._frame = Laid(Data(self.topic, tuple(there), memory[LAID_AT:end]), memory)
-        self.made = end - LAID_AT
-        self.is_read = True
+            self.made = end - LAID_AT
 
-    def _bytes(self, piece: Piece, room: memoryview) -> memoryview:
-        """The piece, in this memory or where it lay before; no bytes when it is not to be had."""
-        data = None
+    def _lay_piece(self, piece: Piece, room: memoryview) -> bool:
+        """Have the piece there; whether it is to be had."""
+        data: Bytes | None = piece.at_hand
         try:
-            data = piece.reader(room, piece.at) if piece.reader else None
+            if data is None and piece.reader is not None:
+                data = piece.reader(room, piece.at)
         except (SwarmError, OSError) as error:
             log.warning("cannot read chunk %d for a peer: %s", piece.chunk, error)
         if not data:
-            self.absent.append(piece.chunk)
-            return room[:0]
-        return memoryview(data)
+            return False
+        if memoryview(data).obj is not room.obj:
+            room[:] = data
+        return True

@@ -276,6 +276,7 @@ class Serving:
         async for served, reading in ready:
             await self._give(served, reading)
             self._ahead -= 1
+            del reading  # with chunks that nobody else may hold any more
 
     async def _give(self, served: Served, reading: Reading) -> None:
         """Send these chunks, if the peer may still have them."""

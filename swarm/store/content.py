@@ -121,10 +121,10 @@ class Content:
         data = partial.read(index, memory, digest, at) if partial else None
         return data if data is not None else self._complete.read(blob, index, memory, at)
 
-    def at_hand(self, blob: Blob, index: int) -> bool:
-        """Whether a chunk is in memory, as far as can be told without looking at the disk."""
+    def at_hand(self, blob: Blob, index: int, digest: ChunkDigest | None = None) -> Bytes | None:
+        """A chunk, if it is in memory as far as can be told without looking at the disk."""
         partial = self._partials.get(blob)
-        return partial is not None and partial.at_hand(index)
+        return partial.at_hand(index, digest) if partial else None
 
     def claims(self, blob: Blob) -> list[tuple[int, ChunkDigest, NodeId | None]]:
         partial = self._partials.get(blob)

@@ -107,9 +107,15 @@ class Partial:
     def holds(self, index: int) -> bool:
         return index in self._entries
 
-    def at_hand(self, index: int) -> bool:
-        """Whether a chunk is in memory. (What is in the page cache nobody tells; a disk may have to seek.)"""
-        return self._recent.get(self.blob, index) is not None
+    def at_hand(self, index: int, digest: ChunkDigest | None = None) -> Bytes | None:
+        """A chunk, if it is in memory and has no other digest.
+
+        (What is in the page cache nobody tells; a disk may have to seek.)
+        """
+        entry, recent = self._entries.get(index), self._recent.get(self.blob, index)
+        if entry is None or recent is None or recent.digest != entry.digest:
+            return None
+        return recent.data if digest in (None, entry.digest) else None
 
     @property
     def missing(self) -> int:
@@ -364,9 +370,8 @@ class Partial:
         return memory[: self._span(index)[1]]
 
     def _bytes(self, index: int, entry: journal.Entry, memory: memoryview, at: int = 0) -> Bytes:
-        recent = self._recent.get(self.blob, index)
-        if recent is not None and recent.digest == entry.digest:
-            return memoryview(recent.data)[at : at + len(memory)]
+        if (data := self.at_hand(index, entry.digest)) is not None:
+            return memoryview(data)[at : at + len(memory)]
         return self._read(index, memory, at)
 
     def _rehash(self) -> None:

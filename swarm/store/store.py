@@ -132,13 +132,13 @@ class Store:
         """`read` as many bytes as the memory given to it has, for somebody else's worker to call.
 
         None also when a partial blob's chunk has another digest by then. What it returns may lie elsewhere,
-        if it was in memory before. Of no use once the store is closed.
+        if it came into memory meanwhile. Of no use once the store is closed.
         """
 
         def read(memory: memoryview, at: int) -> Bytes | None:
             return self._guarded(self._content.read_into, blob, index, digest, memory, at)
 
-        return ChunkReader(read, self._content.at_hand(blob, index))
+        return ChunkReader(read, self._content.at_hand(blob, index, digest))
 
     async def claims(self, blob: Blob) -> list[tuple[int, ChunkDigest, NodeId | None]]:
         """(chunk, digest, who vouched for it) of each chunk held; nobody has to once the blob is complete."""

@@ -25,10 +25,10 @@ class Mismatch(Exception):
 
 
 class ChunkReader(NamedTuple):
-    """Reads one chunk, or a part of it; see `Store.reader`. `at_hand`: it is in memory already."""
+    """Reads one chunk, or a part of it; see `Store.reader`. `at_hand`: all of it, if it lies in memory."""
 
     read: Callable[[memoryview, int], Bytes | None]
-    at_hand: bool
+    at_hand: Bytes | None = None
 
     def __call__(self, memory: memoryview, at: int = 0) -> Bytes | None:
         return self.read(memory, at)

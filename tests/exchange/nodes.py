@@ -105,7 +105,7 @@ class Offer:
     def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
         if not self.have >> chunk & 1 or digest not in (None, self.content.digest(chunk)):
             return None
-        return ChunkReader(lambda memory, at: self.read(chunk)[at : at + len(memory)], True)
+        return ChunkReader(lambda memory, at: self.read(chunk)[at : at + len(memory)])
 
     def read(self, chunk: int) -> bytes:
         self.reads.append(chunk)

@@ -241,7 +241,7 @@ class Fleeting(Offer):
             self.reads.append(chunk)
             return memory if len(self.reads) < self.gone else None
 
-        return ChunkReader(read, False)
+        return ChunkReader(read)
 
 
 async def test_a_chunk_longer_than_a_frame_goes_in_parts(autojump_clock: MockClock) -> None:

@@ -81,7 +81,7 @@ class Flipping:
             data = reader(memory, at) if reader else None
             return flipped(data) if data else None
 
-        return ChunkReader(read, True)
+        return ChunkReader(read)
 
 
 class Overheard:

@@ -64,7 +64,7 @@ class Forged:
 
     def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
         data = self.chunk(chunk)
-        reader = ChunkReader(lambda memory, at: data[at : at + len(memory)], True)
+        reader = ChunkReader(lambda memory, at: data[at : at + len(memory)])
         return reader if digest in (None, blake3(data).digest()) else None
 
 

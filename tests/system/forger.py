@@ -35,7 +35,7 @@ class Forging(ServedTransfer):
 
     def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
         forged = self._forged(chunk)
-        reader = ChunkReader(lambda memory, at: forged[at : at + len(memory)], True)
+        reader = ChunkReader(lambda memory, at: forged[at : at + len(memory)])
         return reader if digest in (None, blake3(forged).digest()) else None
 
     def _forged(self, chunk: int) -> bytes:

@@ -27,7 +27,7 @@ class Flipping(ServedTransfer):
             data = reader(memory, at) if reader else None
             return data and bytes(data[:-1]) + bytes([data[-1] ^ 1])
 
-        return ChunkReader(read, True)
+        return ChunkReader(read)
 
 
 if __name__ == "__main__":
