@@ -138,7 +138,11 @@ def main() -> None:
     options = parse(__doc__, OPTIONS)
     many = f"{OURS}, one to {options.receivers}"
     own, takers = f"{many}, a model each", f"{OURS} to {options.receivers} that only take"
-    targets = (*TARGETS, *(Target(row, "cores of the sender", "at least", 1.0) for row in (own, takers)))
+    targets = (
+        *TARGETS,
+        *(Target(row, "most resident, MB", "at most", 200) for row in (many, own)),
+        *(Target(row, "cores of the sender", "at least", 1.0) for row in (own, takers)),
+    )
     with Bench(options, COLUMNS, targets) as bench:
         host = OneToOne(bench.folder / "repositories", options.mib)
         bench.add(OURS, host.lanswarm)

@@ -49,7 +49,9 @@ def test_only_what_is_in_memory_is_at_hand(layout: StoreLayout) -> None:
     partial.put([Put(0, BIG.chunk(0), None)], PEER)
     assert not partial.at_hand(0)
     recent.add(BIG.blob, 0, BIG.chunk(0))
-    assert partial.at_hand(0)
+    assert partial.at_hand(0) == BIG.part(0)
+    assert partial.at_hand(0, BIG.chunk(0).digest) == BIG.part(0)
+    assert partial.at_hand(0, BIG.chunk(1).digest) is None
 
 
 class Noting(Direct):
