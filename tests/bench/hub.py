@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-import threading
 from pathlib import Path
 
 from tests.bench.made_up import Model
@@ -26,14 +25,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--made-up", type=Path)
     options = parser.parse_args()
-    stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # for all threads: it is waited for below
     offered = list(repositories(options.root))
     if options.made_up:
         offered.append(Model(options.made_up).repository())
     with FaultyHub(repositories=offered, bind=options.address, port=options.port) as hub:
         print("ready", flush=True)
-        stopped.wait()
+        signal.sigwait([signal.SIGTERM])
         calls = hub.count("/api/") - hub.count("/api/resolve-cache/")
         counted = {"bytes": hub.sent.total(), "calls": calls, "requests": len(hub.requests) - calls}
         print(json.dumps(counted), flush=True)

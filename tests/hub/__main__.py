@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from swarm.cli.demo_repo import Repository
 from tests.hub.faults import Faults, FaultyHub
 
 STATS_SECONDS = 0.2
+STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def repositories(root: Path) -> Iterator[Repository]:
@@ -56,9 +56,7 @@ def write_stats(hub: FaultyHub, path: Path) -> None:
 def main() -> None:
     arguments = parse_arguments()
     host, _, port = arguments.bind.rpartition(":")
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # for all threads: the loop below takes them
     with FaultyHub(
         repositories=list(repositories(arguments.root)),
         bind=host.strip("[]"),
@@ -71,7 +69,7 @@ def main() -> None:
         if arguments.send_buffer:
             hub.limit_send_buffer(arguments.send_buffer)
         print("ready", hub.url, flush=True)
-        while not stopped.wait(STATS_SECONDS):
+        while signal.sigtimedwait(STOPPING, STATS_SECONDS) is None:
             if arguments.stats:
                 write_stats(hub, arguments.stats)
         if arguments.stats:
