@@ -5,7 +5,7 @@ Nobody knows who is the last to look at it, so its memory comes back when the la
 whichever thread had that. The next frame is received into pages that are there already: new ones have to be
 zeroed first. Memory begins at a page, as disks that are written past the page cache want it.
 
-Once nobody has any of it, nothing is arriving any more, and all of it goes back to the system.
+Once nobody has any of it, nothing is arriving or leaving any more, and all of it goes back to the system.
 
 There is no lock, as memory may come back while some is being lent, in the same thread even. All that a race
 of threads can do is to have a little more or less kept.

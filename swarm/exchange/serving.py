@@ -56,7 +56,7 @@ USUAL_PAYLOAD: Final = 1 * MIB
 """Payload of a frame, but for a link that takes more in SHARED_SECONDS: three are in memory, of each link."""
 
 LARGE_BYTES: Final = 16 * MIB
-"""Payload of a frame on each of all busy links together, if that is more: 48 MiB of memory for the three."""
+"""Payload that the frames of all busy links may have together beyond the usual: 48 MiB, as each has three."""
 
 PACED_PAYLOAD: Final = 64 * KIB
 """Payload of a frame when uploads are limited: small enough that many peers take turns within seconds. Other
