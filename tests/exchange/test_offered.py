@@ -238,7 +238,7 @@ async def test_and_what_was_read_of_it_is_not_sent(autojump_clock: MockClock) ->
         answers = await at.answers(order, NeedManifest(CONTENT.key), bulk=True)
         assert not any(isinstance(answer, Data) for answer in answers)
         refused = [answer.ranges for answer in answers if isinstance(answer, Refuse)]
-        assert refused == [((0, 1),), ((1, 1), (3, 1))]
+        assert sorted(refused) == [((0, 1),), ((1, 1), (3, 1))], "by two tasks, in any order"
         (part,) = (answer for answer in answers if isinstance(answer, ManifestPart))
         assert part.size == 0
 
