@@ -18,7 +18,7 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import trio
 
@@ -29,10 +29,10 @@ from protocol.limits import KIB, MAX_DATA_PAYLOAD, MAX_PIECES, MIB
 from protocol.messages import Cancel, Data, Elsewhere, ManifestPart, NeedManifest, Refuse, Request
 from swarm.exchange.given import Given
 from swarm.exchange.handing import hand
-from swarm.exchange.interfaces import Limiter, Served
+from swarm.exchange.interfaces import Limiter, Reader, Served
 from swarm.exchange.offered import Offered
 from swarm.exchange.outbox import Making
-from swarm.exchange.reading import Piece, Reading
+from swarm.exchange.reading import Part, Reading
 from swarm.exchange.spans import covers, sendable_spans
 from swarm.exchange.turns import Turn
 from swarm.scheduler.windows import Pace
@@ -74,15 +74,6 @@ class _Item:
     topic: SnapshotKey
     chunk: int
     digest: ChunkDigest | None
-
-
-class _Part(NamedTuple):
-    """`length` bytes of a chunk of `size`, from `at` on."""
-
-    item: _Item
-    at: int
-    length: int
-    size: int
 
 
 class Serving:
@@ -185,14 +176,15 @@ class Serving:
                 else:
                     await self._read_chunks(topic, served, readings)
 
-    def _take(self, size_of: Callable[[int], int]) -> list[_Part]:
+    def _take(self, size_of: Callable[[int], int]) -> list[Part]:
         """The next items of the queue, which share a frame, or a part of one that does not fit a frame."""
-        parts: list[_Part] = []
+        parts: list[Part] = []
         length = 0
         room = payload = self._payload()
+        topic = self._queue[0].topic
         while self._queue and len(parts) < MAX_PIECES:
             item = self._queue[0]
-            if isinstance(item, NeedManifest) or (parts and item.topic != parts[0].item.topic):
+            if isinstance(item, NeedManifest) or item.topic != topic:
                 break
             size = size_of(item.chunk)
             if size >= SMALL_BELOW:
@@ -201,14 +193,14 @@ class Serving:
                 break
             if self._begun or size > payload:
                 return [self._take_part(item, size, payload)]
-            parts.append(_Part(item, 0, size, size))
+            parts.append(Part(item.chunk, item.digest, 0, size, size))
             self._queue.popleft()
             length += size
         return parts
 
-    def _take_part(self, item: _Item, size: int, payload: int) -> _Part:
+    def _take_part(self, item: _Item, size: int, payload: int) -> Part:
         """The next part of the first item of the queue."""
-        part = _Part(item, self._begun, min(size - self._begun, payload), size)
+        part = Part(item.chunk, item.digest, self._begun, min(size - self._begun, payload), size)
         self._begun += part.length
         if self._begun == size:
             self._drop_begun()
@@ -244,16 +236,16 @@ class Serving:
             parts = self._to_be_sent(topic, parts)
             if not parts:
                 return
-        pieces = [
-            Piece(item.chunk, at, length, size, served.reader(item.chunk, item.digest) if size else None)
-            for item, at, length, size in parts
-        ]
-        reading = Reading(topic, pieces, self._lend)
+
+        def reader_of(part: Part) -> Reader | None:
+            return served.reader(part.chunk, part.digest) if part.size else None
+
+        reading = Reading(topic, parts, reader_of, self._lend)
         if not reading.at_hand:
             await self._aside(reading.read)
-        elif len(pieces) == 1:
+        elif len(parts) == 1:
             reading.read()
-        if reading.absent and not pieces[0].is_whole:
+        if reading.absent and not parts[0].is_whole:
             self._drop_begun()
         if reading.is_read and reading.at_hand and not self._ahead:
             await self._give(served, reading)
@@ -261,16 +253,16 @@ class Serving:
         self._ahead += 1
         await hand(readings, (served, reading))
 
-    def _to_be_sent(self, topic: SnapshotKey, parts: list[_Part]) -> list[_Part]:
+    def _to_be_sent(self, topic: SnapshotKey, parts: list[Part]) -> list[Part]:
         """Those of these that the peer is not to have elsewhere; it is told of the others."""
-        new = [part.item.chunk for part in parts if not part.at]
+        new = [part.chunk for part in parts if not part.at]
         given = self._given.give(self, topic, new, self._clock())
         elsewhere = [chunk for chunk in new if chunk not in given]
         for ranges in sendable_spans(elsewhere):
             self._post(Elsewhere(topic, ranges))
         if elsewhere:
             self._drop_begun()
-        return [part for part in parts if part.at or part.item.chunk in given]
+        return [part for part in parts if part.at or part.chunk in given]
 
     async def _send(self, ready: trio.MemoryReceiveChannel[tuple[Served, Reading]]) -> None:
         async for served, reading in ready:
@@ -280,7 +272,7 @@ class Serving:
 
     async def _give(self, served: Served, reading: Reading) -> None:
         """Send these chunks, if the peer may still have them."""
-        still, first = self._offered.still(served), reading.pieces[0]
+        still, first = self._offered.still(served), reading.parts[0]
         if (reading.absent and first.at) or not (still or first.is_whole):
             self._cut(GONE)
             return
@@ -296,7 +288,7 @@ class Serving:
         if self._upload is not None:
             await self._upload.take(reading.made)
         self._sending = False
-        ended = [piece.chunk for piece in reading.pieces if piece.is_last]
+        ended = [part.chunk for part in reading.parts if part.is_last]
         self._given.sent(self, reading.topic, ended, self._clock())
         self._refuse(reading.topic, reading.absent)
 
@@ -327,7 +319,7 @@ class Serving:
             self._cut(GONE)
             self._drop_begun()
         else:
-            self._refuse(topic, [part.item.chunk for part in self._take(lambda _: 0)])
+            self._refuse(topic, [part.chunk for part in self._take(lambda _: 0)])
 
     def _refuse(self, topic: SnapshotKey, chunks: Iterable[int]) -> None:
         for ranges in sendable_spans(chunks):

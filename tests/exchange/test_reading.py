@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,13 +14,13 @@ from protocol.ids import SnapshotKey
 from protocol.inbox import fresh
 from protocol.limits import KIB
 from protocol.messages import Data
-from swarm.exchange.reading import Piece, Reading
+from swarm.exchange.reading import Part, Reading
 from swarm.store import ChunkReader
 
 TOPIC = SnapshotKey(bytes(32))
 
 
-def piece(number: int, data: bytes | None, at: int, length: int, *, in_memory: bool) -> Piece:
+def reader(data: bytes | None, *, in_memory: bool) -> ChunkReader:
     """Of a chunk with these bytes, read from disk if they are not `in_memory`; None is not there."""
 
     def read(memory: memoryview, at: int) -> Bytes | None:
@@ -29,16 +30,19 @@ def piece(number: int, data: bytes | None, at: int, length: int, *, in_memory: b
         memory[:] = data[at : at + len(memory)]
         return memory
 
-    return Piece(number, at, length, len(data or b"?"), ChunkReader(read, data if in_memory else None))
+    return ChunkReader(read, data if in_memory else None)
 
 
 def reading(*data: bytes | None, in_memory: Collection[int] = ()) -> Reading:
     """Of all of these chunks."""
-    pieces = [
-        piece(number, chunk, 0, len(chunk or b"?"), in_memory=number in in_memory)
-        for number, chunk in enumerate(data)
-    ]
-    return Reading(TOPIC, pieces, fresh)
+    sizes = [len(chunk or b"?") for chunk in data]
+    parts = [Part(number, None, 0, size, size) for number, size in enumerate(sizes)]
+    return Reading(
+        TOPIC,
+        parts,
+        lambda part: reader(data[part.chunk], in_memory=part.chunk in in_memory),
+        fresh,
+    )
 
 
 def test_one_chunk_that_is_in_memory_is_not_copied() -> None:
@@ -49,15 +53,15 @@ def test_one_chunk_that_is_in_memory_is_not_copied() -> None:
     assert frame.payload.obj is data
 
 
-def test_a_part_of_a_chunk_goes_alone() -> None:
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_part_of_a_chunk_goes_alone(in_memory: bool) -> None:
     data = bytes(range(100))
-    for in_memory in (True, False):
-        part = piece(7, data, 30, 60, in_memory=in_memory)
-        assert (part.is_whole, part.is_last) == (False, False)
-        frame = Reading(TOPIC, [part], fresh).frame()
-        message = frame.message if isinstance(frame, Laid) else frame
-        assert message == Data(TOPIC, ((7, 30, 60),), data[30:90])
-    assert piece(7, data, 90, 10, in_memory=True).is_last
+    part = Part(7, None, 30, 60, len(data))
+    assert (part.is_whole, part.is_last) == (False, False)
+    frame = Reading(TOPIC, [part], lambda _: reader(data, in_memory=in_memory), fresh).frame()
+    message = frame.message if isinstance(frame, Laid) else frame
+    assert message == Data(TOPIC, ((7, 30, 60),), data[30:90])
+    assert Part(7, None, 90, 10, len(data)).is_last
 
 
 @given(
