@@ -77,7 +77,12 @@ def parse(doc: str | None, options: Sequence[Option]) -> argparse.Namespace:
 
 @dataclass
 class Bench:
-    """One program: it makes data in `folder`, adds contenders, and runs."""
+    """One program: it makes data in `folder`, adds contenders, and runs.
+
+    `keep`: what a contender wrote stays until the program ends. For many files: where ext4 has no journal it
+    looks, for each file it makes, through the inodes of all that were deleted in the last minutes
+    (recently_deleted, fs/ext4/ialloc.c), so that one contender would pay for another's files.
+    """
 
     options: argparse.Namespace
     columns: Sequence[Column]
@@ -86,6 +91,7 @@ class Bench:
     runs: list[dict[str, Figures]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     stolen: list[float] = field(default_factory=list)
+    keep: bool = False
 
     def __enter__(self) -> Bench:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and clean up
@@ -128,7 +134,8 @@ class Bench:
             said = f"run {number + 1}, {name}: {shown}; stolen {self.stolen[-1]:.0%}"
             print(said, file=sys.stderr, flush=True)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if not self.keep:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _note(self, text: str) -> None:
         if text not in self.notes:

@@ -82,7 +82,7 @@ def from_hub(folder: Path, files: int) -> Figures:
 def main() -> None:
     options = parse(__doc__, OPTIONS)
     targets = (Target("lanswarm", "÷ tar", "at most", 2.0),)
-    with Bench(options, COLUMNS, targets) as bench:
+    with Bench(options, COLUMNS, targets, keep=True) as bench:
         lan = SmallFiles(bench.folder / "repositories", options.files, options.mbit)
         bench.add("lanswarm", lan.lanswarm)
         bench.add(TAR, lan.tar)
