@@ -26,7 +26,7 @@ from protocol.blobs import Blob, File
 from protocol.paths import check_path, check_paths
 from protocol.terms import BadManifest, RepoType
 from swarm.views.faults import view_faults
-from swarm.views.links import CACHE_ORDER, can_symlink, leads_into_store, place, replacing
+from swarm.views.links import CACHE_ORDER, can_symlink, leads_into_store, link, place, replacing
 from swarm.views.values import How, ViewFile, ViewReport
 
 TAG: Final = "Signature: 8a477f597d28d172789f06886806bc55\n# What is here can be had again.\n"
@@ -121,8 +121,7 @@ class _View:
             self._place(file, self._repo / "blobs" / name)
         text = f"{'../' * (2 + file.path.count('/'))}blobs/{name}"
         if _link_text(pointer) != text:
-            with replacing(pointer, self._repo) as temporary:
-                temporary.symlink_to(text)
+            link(lambda place: place.symlink_to(text), pointer, self._repo)
 
     def write_listing(self, listing: Iterable[File]) -> None:
         path = self._repo / "trees" / f"{self._snapshot.commit}.json"

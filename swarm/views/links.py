@@ -5,7 +5,8 @@
     symlink    any; the store has to be told, see `ViewReport.symlinks`
     copy       any; takes its room again
 
-Everything is made under a temporary name and renamed, so that nobody ever sees half a file.
+What has content of its own is made under a temporary name and renamed, so that nobody ever sees half a file.
+So is a link that replaces something; a new one comes into being whole.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -68,8 +70,7 @@ def place(file: ViewFile, target: Path, order: Sequence[How], scratch: Path) -> 
         if how in ("symlink", "copy") and _holds(target, file.blob):
             return "kept"
         try:
-            with replacing(target, scratch) as temporary:
-                _MAKERS[how](file.stored, temporary)
+            _make(how, file.stored, target, scratch)
         except OSError as fault:
             if fault.errno not in IMPOSSIBLE:
                 raise
@@ -106,6 +107,19 @@ def can_symlink(folder: Path) -> bool:
     return True
 
 
+def link(make: Callable[[Path], None], target: Path, scratch: Path) -> None:
+    """Have `make` make a link there, in place of what has that name. `scratch` as above. Raises OSError."""
+    try:
+        try:
+            make(target)
+        except FileNotFoundError:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            make(target)
+    except FileExistsError:
+        with replacing(target, scratch) as temporary:
+            make(temporary)
+
+
 @contextmanager
 def replacing(target: Path, scratch: Path) -> Iterator[Path]:
     """A name in `scratch`; what is made under it replaces `target` if all goes well, else is removed."""
@@ -123,6 +137,14 @@ def _temporary(folder: Path) -> Path:
     return folder / f".lanswarm-{os.urandom(8).hex()}"
 
 
+def _make(how: How, stored: Path, target: Path, scratch: Path) -> None:
+    if how in _LINKS:
+        link(partial(_LINKS[how], stored), target, scratch)
+    else:
+        with replacing(target, scratch) as temporary:
+            _FILES[how](stored, temporary)
+
+
 def _reflink(stored: Path, temporary: Path) -> None:
     with stored.open("rb") as source, temporary.open("wb") as target:
         fcntl.ioctl(target.fileno(), FICLONE, source.fileno())
@@ -134,20 +156,16 @@ def _copy(stored: Path, temporary: Path) -> None:
     shutil.copyfile(stored, temporary)
 
 
-def _hardlink(stored: Path, temporary: Path) -> None:
-    os.link(stored, temporary)
+def _hardlink(stored: Path, target: Path) -> None:
+    os.link(stored, target)
 
 
-def _symlink(stored: Path, temporary: Path) -> None:
-    temporary.symlink_to(stored.absolute())
+def _symlink(stored: Path, target: Path) -> None:
+    target.symlink_to(stored.absolute())
 
 
-_MAKERS: Final[dict[How, Callable[[Path, Path], None]]] = {
-    "hardlink": _hardlink,
-    "reflink": _reflink,
-    "symlink": _symlink,
-    "copy": _copy,
-}
+_LINKS: Final[dict[How, Callable[[Path, Path], None]]] = {"hardlink": _hardlink, "symlink": _symlink}
+_FILES: Final[dict[How, Callable[[Path, Path], None]]] = {"reflink": _reflink, "copy": _copy}
 
 
 def _holds(target: Path, blob: Blob) -> bool:
