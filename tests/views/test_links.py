@@ -84,6 +84,14 @@ def test_a_cache_gets_a_hardlink(file: ViewFile, target: Path, kernel: Kernel) -
     assert put(file, target) == "kept"
 
 
+@pytest.mark.parametrize("order", [("hardlink",), ("symlink",)])
+def test_a_new_link_needs_no_other_name(
+    file: ViewFile, target: Path, tmp_path: Path, order: tuple[How, ...]
+) -> None:
+    assert place(file, target, order, tmp_path / "no such folder") == order[0]
+    assert target.samefile(file.stored)
+
+
 def test_a_cache_gets_a_reflink_where_no_hardlink_may_be_made(
     file: ViewFile, target: Path, kernel: Kernel
 ) -> None:
