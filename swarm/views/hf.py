@@ -121,7 +121,7 @@ class _View:
             self._place(file, self._repo / "blobs" / name)
         text = f"{'../' * (2 + file.path.count('/'))}blobs/{name}"
         if _link_text(pointer) != text:
-            link(lambda place: place.symlink_to(text), pointer, self._repo)
+            link(lambda at: at.symlink_to(text), pointer, self._repo)
 
     def write_listing(self, listing: Iterable[File]) -> None:
         path = self._repo / "trees" / f"{self._snapshot.commit}.json"
