@@ -209,7 +209,7 @@ class Lease:
 
     def origin(self, now: float) -> NodeId | None:
         """The best ranked live holder other than this node."""
-        holders = [(r.rank, peer) for peer, r in self._rivals.items() if self.live(r, now)]
+        holders = [(r.rank, peer) for peer, r in self._rivals.items() if r.held and self.live(r, now)]
         return min(holders)[1] if holders else None
 
     def somebody_could(self, now: float, usable: bool) -> bool:

@@ -83,6 +83,7 @@ class Peers:
         self._held: list[int] | None = [0] * LEVELS
         self._expected: int | None = 0
         self._relayed: int | None = 0
+        self._aside = 0  # what anybody lets others relay, and perhaps more
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(self._peers.values())
@@ -158,9 +159,12 @@ class Peers:
         """The peer has these too; returns what is new of it."""
         new = minus(bits, peer.has)
         peer.has |= new
-        for other in self._peers.values():
-            if other is not peer:
-                self._ask_again(other, new)
+        if new & self._aside:
+            self._aside = 0
+            for other in self._peers.values():
+                if other is not peer:
+                    self._ask_again(other, new)
+                self._aside |= other.elsewhere | other.elsewhere_lately
         again = bits & peer.refused
         peer.refused = minus(peer.refused, again)
         peer.absent = minus(peer.absent, again)
@@ -188,6 +192,7 @@ class Peers:
         if not peer.elsewhere | peer.elsewhere_lately:
             peer.elsewhere_until = now + ELSEWHERE_SECONDS
         peer.elsewhere_lately |= bits
+        self._aside |= bits
         self._offer(peer)
 
     def spared(self, peer: Peer, longest: int, now: float) -> None:

@@ -36,8 +36,9 @@ from swarm.scheduler.windows import HEDGE_MIN_SECONDS
 
 SWEEP_SECONDS: Final = 0.05
 """Chunks and news of chunks come by the thousand a second. Each is followed up at once, with the source it
-is about; everything else (other sources, clocks, hedges, questions, turns) is looked at so often at most: a
-fifth of what a source has outstanding (PIPELINE_SECONDS), a tenth of the patience of a hedge."""
+is about and a question for its digest; everything else (other sources, clocks, hedges, turns) is looked at so
+often at most: a fifth of what a source has outstanding (PIPELINE_SECONDS), a tenth of the patience of a
+hedge."""
 
 FREQUENT: Final = frozenset([ev.Stored, ev.PeerHas, ev.Vouched])
 """The events that come by the thousand."""
@@ -83,6 +84,7 @@ class Scheduler:
         self._stuck = StuckClock(now)
         self._complete = True
         self._touched: set[NodeId] = set()
+        self._curious = False  # somebody has what cannot be checked and was not asked about
         self._swept_at = now - SWEEP_SECONDS
         self._sweep_due = now
         self._armed: float | None = None
@@ -120,6 +122,8 @@ class Scheduler:
         if now < self._sweep_due and self.missing:
             commands += self._order_upstream(now)
             commands += self._order_from_touched(now)
+            if self._curious:
+                commands += self._ask_digests(now)
             commands += self._arm(self._sweep_due, now)
             return commands
         return commands + self._sweep(now)
@@ -166,7 +170,7 @@ class Scheduler:
         self._picker.arrived(event.peer, new, now)
         self._touched.add(event.peer)
         if minus(minus(new & self.missing, self._vouched), self._desk.expected):
-            self._sweep_due = now
+            self._curious = True
         return []
 
     def _peer_lost(self, event: ev.PeerLost, now: float) -> list[Command]:
@@ -302,8 +306,13 @@ class Scheduler:
                 commands += self._dispatch.place(peer.node, chosen, now)
             elif not self._orders.owed(peer.node):
                 self._peers.spared(peer, self._longest, now)
-        lacking = minus(missing & self._peers.expected, self._vouched)
-        return [*commands, *self._desk.ask(self._peers, lacking, now)]
+        return [*commands, *self._ask_digests(now)]
+
+    def _ask_digests(self, now: float) -> list[Command]:
+        """Ask for those without which what is missing, and somebody has, cannot be checked."""
+        self._curious = False
+        lacking = minus(self.missing & self._peers.expected, self._vouched)
+        return [*self._desk.ask(self._peers, lacking, now)]
 
     def _choose(self, peer: Peer, room: int, now: float) -> dict[int, int]:
         """What to order from a peer that is on order from nobody: chunk number to length."""

@@ -114,6 +114,14 @@ def test_digests_are_asked_for_with_the_first_news_of_chunks() -> None:
     assert bench.take(AskClaims) == [AskClaims(A, 0b10)]
 
 
+def test_to_ask_for_digests_is_no_reason_to_look_at_everything() -> None:
+    bench = Bench(4 * CHUNK, vouched=False)
+    bench.tell(PeerJoined(A, False, False))
+    bench.said.clear()
+    bench.tell(PeerHas(A, 0b01))
+    assert bench.take(AskClaims, WakeAt) == [AskClaims(A, 0b01), WakeAt(SWEEP_SECONDS)]
+
+
 def test_what_concerns_others_follows_the_news_of_a_chunk_within_a_sweep() -> None:
     bench = Bench(2 * CHUNK)
     bench.seed(A)
