@@ -3,7 +3,8 @@
 A large frame is received, opened, checked, written to disk and perhaps sent on, all in one place.
 Nobody knows who is the last to look at it, so its memory comes back when the last view of it is gone, from
 whichever thread had that. The next frame is received into pages that are there already: new ones have to be
-zeroed first. Memory begins at a page, as disks that are written past the page cache want it.
+zeroed first. Memory begins at a page, as disks that are written past the page cache want it, and that for the
+largest frames at a huge page.
 
 Once nobody has any of it, nothing is arriving or leaving any more, and all of it goes back to the system.
 
@@ -17,7 +18,7 @@ import ctypes
 import mmap
 import weakref
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from protocol.limits import KIB, MIB
 
@@ -27,8 +28,19 @@ SPARE_BYTES: Final = 32 * MIB
 GRAIN: Final = 64 * KIB
 """Lengths are multiples of this, so that the next frame often has the length of one before."""
 
-HUGE_FROM: Final = 4 * MIB
-"""From so many bytes on huge pages are asked for: two megabytes each on most machines."""
+HUGE_PAGE: Final = 2 * MIB
+"""As most machines have them."""
+
+HUGE_FROM: Final = 2 * HUGE_PAGE
+"""From so many bytes on huge pages are asked for."""
+
+
+class Memory(NamedTuple):
+    """What is lent: `length` bytes of `pages`, from `start` on."""
+
+    pages: mmap.mmap
+    start: int
+    length: int
 
 
 class Lender:
@@ -36,7 +48,7 @@ class Lender:
 
     def __init__(self, spare_bytes: int = SPARE_BYTES) -> None:
         self._spare_bytes = spare_bytes
-        self._spare: dict[int, list[mmap.mmap]] = {}
+        self._spare: dict[int, list[Memory]] = {}
         self._lent: set[int] = set()
 
     @property
@@ -58,25 +70,31 @@ class Lender:
         except IndexError:
             memory = _new(length)
         self._lent.add(id(memory))
-        lent = (ctypes.c_ubyte * length).from_buffer(memory)
+        lent = (ctypes.c_ubyte * length).from_buffer(memory.pages, memory.start)
         weakref.finalize(lent, self._take_back, memory).atexit = False
         return memoryview(lent).cast("B")[:size]
 
-    def _take_back(self, memory: mmap.mmap) -> None:
+    def _take_back(self, memory: Memory) -> None:
         self._lent.discard(id(memory))
         if not self.lent:
             self._spare.clear()
             return
-        self._spare.setdefault(len(memory), []).append(memory)
+        self._spare.setdefault(memory.length, []).append(memory)
         for memories in list(self._spare.values()):
             with suppress(IndexError):  # none of this length is left
                 while self.spare > self._spare_bytes:
                     del memories[0]
 
 
-def _new(length: int) -> mmap.mmap:
-    memory = mmap.mmap(-1, length, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if length >= HUGE_FROM:
-        with suppress(OSError, AttributeError):  # not Linux, or built without them
-            memory.madvise(mmap.MADV_HUGEPAGE)
-    return memory
+def _new(length: int) -> Memory:
+    if length < HUGE_FROM:
+        return Memory(_pages(length), 0, length)
+    pages = _pages(length + HUGE_PAGE)
+    start = -ctypes.addressof(ctypes.c_ubyte.from_buffer(pages)) % HUGE_PAGE
+    with suppress(OSError, AttributeError):  # not Linux, or built without them
+        pages.madvise(mmap.MADV_HUGEPAGE, start, length - length % HUGE_PAGE)
+    return Memory(pages, start, length)
+
+
+def _pages(length: int) -> mmap.mmap:
+    return mmap.mmap(-1, length, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

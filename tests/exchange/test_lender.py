@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import itertools
 import sys
 from collections.abc import Iterator
 from queue import Queue
@@ -11,7 +13,7 @@ from threading import Thread
 import pytest
 
 from protocol.limits import MIB
-from swarm.exchange.lender import GRAIN, Lender
+from swarm.exchange.lender import GRAIN, HUGE_FROM, HUGE_PAGE, Lender
 
 
 def test_what_is_lent_is_nobody_elses_until_the_last_view_of_it_is_gone() -> None:
@@ -36,6 +38,17 @@ def test_memory_is_as_long_as_it_was_asked_to_be() -> None:
     lender.lend(5 * MIB)
     assert len(lender.lend(5 * MIB - 7)) == 5 * MIB - 7
     assert lender.spare == 5 * MIB
+
+
+@pytest.mark.parametrize("size", [HUGE_FROM, HUGE_FROM + 1, HUGE_FROM + 3 * HUGE_PAGE])
+def test_much_memory_begins_at_a_huge_page(size: int) -> None:
+    lender = Lender()
+    views = [lender.lend(size) for _ in range(3)]
+    starts = [ctypes.addressof(ctypes.c_ubyte.from_buffer(view)) for view in views]
+    assert [start % HUGE_PAGE for start in starts] == [0, 0, 0]
+    for start, other in itertools.combinations(sorted(starts), 2):
+        assert other - start >= size
+    assert [len(view) for view in views] == [size] * 3
 
 
 def test_of_what_comes_back_only_so_much_is_kept_and_what_was_not_lent_lately_goes_first() -> None:
