@@ -142,23 +142,35 @@ class PeerTable:
         via: str,
         now: float,
         told_by: NodeId | None = None,
-    ) -> None:
-        """A node is said to be at these addresses, the likeliest first; `told_by`: the peer that says so."""
+    ) -> bool:
+        """A node is said to be at these addresses, the likeliest first; `told_by`: the peer that says so.
+
+        Whether that was news, so that there may be something to dial.
+        """
         if node_id == self.me:
-            return
+            return False
+        news = False
         for order, address in enumerate(a for a in addresses if a.dialable):
             candidate = self._candidates.get(address)
             if candidate is None:
-                self._add(Candidate(address, node_id, via, now + self._head_start(node_id, order), told_by))
-                continue
-            met = candidate.named and candidate.node_id != self.me
-            if node_id is not None and candidate.node_id not in self.linked and not met:
-                candidate.node_id = node_id
-            if via == "static":
-                candidate.via = via
-            if via != "exchange" and candidate.failures:
-                soon = max(now, candidate.dialled_at + SIGHTING_RETRY_SECONDS)
-                candidate.retry_at = min(candidate.retry_at, soon)
+                retry_at = now + self._head_start(node_id, order)
+                news |= self._add(Candidate(address, node_id, via, retry_at, told_by))
+            else:
+                news |= self._seen_again(candidate, node_id, via, now)
+        return news
+
+    def _seen_again(self, candidate: Candidate, node_id: NodeId | None, via: str, now: float) -> bool:
+        """An address that is known; whether what is said of it is news."""
+        before = candidate.node_id, candidate.via, candidate.retry_at
+        met = candidate.named and candidate.node_id != self.me
+        if node_id is not None and candidate.node_id not in self.linked and not met:
+            candidate.node_id = node_id
+        if via == "static":
+            candidate.via = via
+        if via != "exchange" and candidate.failures:
+            soon = max(now, candidate.dialled_at + SIGHTING_RETRY_SECONDS)
+            candidate.retry_at = min(candidate.retry_at, soon)
+        return before != (candidate.node_id, candidate.via, candidate.retry_at)
 
     def vanished(self, node_id: NodeId) -> None:
         """A node said goodbye: its addresses are forgotten, unless it has a link or was named by hand."""
@@ -172,14 +184,16 @@ class PeerTable:
         courtesy = COURTESY_SECONDS if node_id is not None and self.me > node_id else 0.0
         return courtesy + order * STAGGER_SECONDS
 
-    def _add(self, candidate: Candidate) -> None:
+    def _add(self, candidate: Candidate) -> bool:
+        """Remember an address, unless there are too many; whether that was done."""
         told_by, host = candidate.told_by, candidate.address.host
         if candidate.via != "static" and not self._budget.allows(host, told_by):
-            return
+            return False
         if len(self._candidates) >= MAX_CANDIDATES and not self._make_room(candidate):
-            return
+            return False
         self._candidates[candidate.address] = candidate
         self._budget.spend(host, told_by)
+        return True
 
     def _drop(self, candidate: Candidate) -> None:
         del self._candidates[candidate.address]

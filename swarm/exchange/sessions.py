@@ -125,8 +125,8 @@ class Sessions:
         told_by: NodeId | None = None,
     ) -> None:
         """A hint where a node may be, perhaps from a peer."""
-        self.table.sighting(node_id, addresses, via, self._clock(), told_by)
-        self._changed.unpark_all()
+        if self.table.sighting(node_id, addresses, via, self._clock(), told_by):
+            self._changed.unpark_all()
 
     def standing_of(self, peer: NodeId) -> Standing:
         """How the peer stands to this node now; refused when there is no link."""

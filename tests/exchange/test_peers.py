@@ -111,6 +111,26 @@ def test_a_new_sighting_is_a_reason_to_try_again_soon(table: PeerTable) -> None:
     assert table.dials(1) == []
 
 
+def test_what_is_known_is_no_news(table: PeerTable) -> None:
+    assert table.sighting(LARGE, [at(1)], "exchange", 0)
+    assert not table.sighting(LARGE, [at(1)], "mdns", 1)
+    assert table.sighting(LARGE, [at(1), at(2)], "mdns", 1)
+    assert table.sighting(SMALL, [at(1)], "mdns", 1)
+    assert table.sighting(None, [at(1)], "static", 1)
+    assert not table.sighting(ME, [at(3)], "mdns", 1)
+    table.dials(1)
+    for _ in range(4):
+        table.failed(at(1), 1)
+    assert table.sighting(SMALL, [at(1)], "mdns", 1)
+
+
+def test_nor_is_what_there_is_no_room_for(table: PeerTable) -> None:
+    for number in range(MAX_CANDIDATES):
+        table.sighting(None, [at(number)], "mdns", 0)
+    assert not table.sighting(LARGE, [at(9999)], "exchange", 0)
+    assert table.sighting(LARGE, [at(9999)], "mdns", 0)
+
+
 def test_this_node_is_not_dialled_again(table: PeerTable) -> None:
     table.sighting(None, [at(1)], "static", 0)
     table.dials(0)

@@ -62,8 +62,9 @@ class Members:
 
     def sight(self, node: Node, other: Node, via: str = "mdns") -> None:
         """Discovery tells `node` of `other`."""
-        if node.alive:
-            self._tables[node.id].sighting(other.id, [self._addresses[other.id]], via, self._clock.now)
+        if not node.alive:
+            return
+        if self._tables[node.id].sighting(other.id, [self._addresses[other.id]], via, self._clock.now):
             self._look(node)
 
     # --- dialling -------------------------------------------------------------------------------
@@ -185,6 +186,9 @@ class Members:
     def _told(self, node: Node, target: Node, known: list[Node]) -> None:
         if target.alive:
             table, now = self._tables[target.id], self._clock.now
-            for other in known:
+            news = [
                 table.sighting(other.id, [self._addresses[other.id]], "exchange", now, node.id)
-            self._look(target)
+                for other in known
+            ]
+            if any(news):
+                self._look(target)
