@@ -29,6 +29,9 @@ BYE_BYTES: Final = wire_bytes(Bye(ENOUGH))
 LOOK_SECONDS: Final = 0.02
 """Changes that come within so long are looked at together, to be simulated sooner."""
 
+LOOKS_A_SECOND: Final = 50_000
+"""All nodes together look no more often: a thousand each LOOK_SECONDS, more nodes less often."""
+
 
 def address_of(number: int) -> Address:
     return Address(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", DEFAULT_PORT)
@@ -80,7 +83,7 @@ class Members:
 
     def _look(self, node: Node) -> None:
         """The table changed: what it asks for now is done soon."""
-        self._set_alarm(node, self._clock.now + LOOK_SECONDS)
+        self._set_alarm(node, self._clock.now + max(LOOK_SECONDS, len(self._tables) / LOOKS_A_SECOND))
 
     def _set_alarm(self, node: Node, due: float) -> None:
         if due < self._alarms.get(node.id, math.inf):
