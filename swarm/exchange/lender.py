@@ -35,7 +35,7 @@ HUGE_FROM: Final = 2 * HUGE_PAGE
 """From so many bytes on huge pages are asked for."""
 
 
-class Memory(NamedTuple):
+class _Memory(NamedTuple):
     """What is lent: `length` bytes of `pages`, from `start` on."""
 
     pages: mmap.mmap
@@ -48,7 +48,7 @@ class Lender:
 
     def __init__(self, spare_bytes: int = SPARE_BYTES) -> None:
         self._spare_bytes = spare_bytes
-        self._spare: dict[int, list[Memory]] = {}
+        self._spare: dict[int, list[_Memory]] = {}
         self._lent: set[int] = set()
 
     @property
@@ -74,7 +74,7 @@ class Lender:
         weakref.finalize(lent, self._take_back, memory).atexit = False
         return memoryview(lent).cast("B")[:size]
 
-    def _take_back(self, memory: Memory) -> None:
+    def _take_back(self, memory: _Memory) -> None:
         self._lent.discard(id(memory))
         if not self.lent:
             self._spare.clear()
@@ -86,14 +86,14 @@ class Lender:
                     del memories[0]
 
 
-def _new(length: int) -> Memory:
+def _new(length: int) -> _Memory:
     if length < HUGE_FROM:
-        return Memory(_pages(length), 0, length)
+        return _Memory(_pages(length), 0, length)
     pages = _pages(length + HUGE_PAGE)
     start = -ctypes.addressof(ctypes.c_ubyte.from_buffer(pages)) % HUGE_PAGE
     with suppress(OSError, AttributeError):  # not Linux, or built without them
         pages.madvise(mmap.MADV_HUGEPAGE, start, length - length % HUGE_PAGE)
-    return Memory(pages, start, length)
+    return _Memory(pages, start, length)
 
 
 def _pages(length: int) -> mmap.mmap:
