@@ -172,9 +172,11 @@ def test_what_a_peer_lets_others_relay_is_left_to_them_for_a_while() -> None:
 def test_what_some_let_others_relay_may_be_asked_of_them_again_once_another_has_it() -> None:
     peers = Peers()
     first, second, other = (peers.add(node) for node in NODES[:3])
-    for peer, bits in ((first, 0b01), (second, 0b10)):
+    for peer in (first, second):
         peers.gained(peer, 0b11)
-        peers.elsewhere(peer, bits, now=0.0)
+    peers.elsewhere(first, 0b01, now=0.0)
+    peers.elsewhere(second, 0b10, now=0.0)
+    assert (first.offers, second.offers) == (0b10, 0b01)
     peers.gained(other, 0b01)
     assert (first.offers, second.offers) == (0b11, 0b01)
     peers.gained(other, 0b10)
