@@ -91,7 +91,7 @@ class Asking:
         """
         if (granted := await self._circle.renew(peer)) is not None:
             return granted
-        for candidate in self._sessions.table.addresses(peer):
+        for candidate in self._sessions.table.candidates.of(peer):
             with suppress(CannotConnect):
                 return await self.renew_at(candidate.address)
         return None

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Set
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from protocol.ids import NodeId
-from swarm.exchange.hearsay import UNPROVEN_DIALS_A_SECOND, UNPROVEN_DIALS_AT_ONCE, Budget, DialRate
+from swarm.exchange.candidates import Candidate, Candidates
+from swarm.exchange.hearsay import UNPROVEN_DIALS_A_SECOND, UNPROVEN_DIALS_AT_ONCE, DialRate
 from swarm.exchange.places import Places
 from swarm.scheduler.neighbours import MAX_LINKS, Links, Neighbours
 from swarm.sources.address import Address
@@ -80,32 +80,6 @@ def second_connection(me: NodeId, peer: NodeId, *, first_mine: bool, second_mine
     return _SECOND_CONNECTION[first_mine, second_mine, me < peer]
 
 
-@dataclass(slots=True)
-class Candidate:
-    """An address where a node may be. `node_id`: who is said, or proved, to be there. `told_by`: the peer
-    that said so, if it is hearsay. `proven`: a node was met there."""
-
-    address: Address
-    node_id: NodeId | None
-    via: str
-    retry_at: float
-    told_by: NodeId | None = None
-    proven: bool = False
-    dialled_at: float = -math.inf
-    failures: int = 0
-    dialling: bool = False
-
-    @property
-    def free(self) -> bool:
-        """May it be dialled without a thought of whom that disturbs?"""
-        return self.proven or self.via == "static"
-
-    @property
-    def named(self) -> bool:
-        """Is it the operator's word that this node is a peer? Anybody may say to be at such an address."""
-        return self.proven and self.via == "static"
-
-
 class PeerTable:
     """Candidates, links and distrust. `dials` hands out what to connect to; each must be reported back
     by `reached` or `failed`. `seeking`: searches under way, for which others call this node."""
@@ -114,24 +88,18 @@ class PeerTable:
         self.me = me
         self.places = Places(max_links)
         self._neighbours = Neighbours(me, self.places.callers)
-        self._candidates: dict[Address, Candidate] = {}
+        self.candidates = Candidates()
         self._distrusted: dict[NodeId, float] = {}
         self._turned_away: dict[NodeId, float] = {}
         self._called: dict[NodeId, float] = {}
         self.seeking = 0
         self._under_way = 0
-        self._budget = Budget()
         self._rate = DialRate(UNPROVEN_DIALS_AT_ONCE, UNPROVEN_DIALS_A_SECOND)
 
     @property
     def linked(self) -> Set[NodeId]:
         """The peers there are links with."""
         return self.places.linked
-
-    @property
-    def candidates(self) -> list[Candidate]:
-        """All addresses there are, in the order in which they were heard."""
-        return list(self._candidates.values())
 
     # --- what others say ---------------------------------------------------------------------------
 
@@ -151,7 +119,7 @@ class PeerTable:
             return False
         news = False
         for order, address in enumerate(a for a in addresses if a.dialable):
-            candidate = self._candidates.get(address)
+            candidate = self.candidates.at(address)
             if candidate is None:
                 retry_at = now + self._head_start(node_id, order)
                 news |= self._add(Candidate(address, node_id, via, retry_at, told_by))
@@ -164,9 +132,9 @@ class PeerTable:
         before = candidate.node_id, candidate.via, candidate.retry_at
         met = candidate.named and candidate.node_id != self.me
         if node_id is not None and candidate.node_id not in self.linked and not met:
-            candidate.node_id = node_id
+            self.candidates.belongs(candidate, node_id)
         if via == "static":
-            candidate.via = via
+            self.candidates.by_hand(candidate)
         if via != "exchange" and candidate.failures:
             soon = max(now, candidate.dialled_at + SIGHTING_RETRY_SECONDS)
             candidate.retry_at = min(candidate.retry_at, soon)
@@ -176,9 +144,9 @@ class PeerTable:
         """A node said goodbye: its addresses are forgotten, unless it has a link or was named by hand."""
         if node_id in self.linked:
             return
-        for candidate in self.addresses(node_id):
+        for candidate in self.candidates.of(node_id):
             if candidate.via != "static" and not candidate.dialling:
-                self._drop(candidate)
+                self.candidates.drop(candidate)
 
     def _head_start(self, node_id: NodeId | None, order: int) -> float:
         courtesy = COURTESY_SECONDS if node_id is not None and self.me > node_id else 0.0
@@ -186,18 +154,12 @@ class PeerTable:
 
     def _add(self, candidate: Candidate) -> bool:
         """Remember an address, unless there are too many; whether that was done."""
-        told_by, host = candidate.told_by, candidate.address.host
-        if candidate.via != "static" and not self._budget.allows(host, told_by):
+        if not self.candidates.allows(candidate):
             return False
-        if len(self._candidates) >= MAX_CANDIDATES and not self._make_room(candidate):
+        if len(self.candidates) >= MAX_CANDIDATES and not self._make_room(candidate):
             return False
-        self._candidates[candidate.address] = candidate
-        self._budget.spend(host, told_by)
+        self.candidates.add(candidate)
         return True
-
-    def _drop(self, candidate: Candidate) -> None:
-        del self._candidates[candidate.address]
-        self._budget.free(candidate.address.host, candidate.told_by)
 
     def _make_room(self, candidate: Candidate) -> bool:
         """Forget the least promising address; hearsay of peers never pushes out anything."""
@@ -208,13 +170,13 @@ class PeerTable:
             return False
         idle = [
             c
-            for c in self._candidates.values()
+            for c in self.candidates
             if c.via != "static" and not c.dialling and c.node_id not in self.linked
         ]
         worst = max(idle, key=self._promise, default=None)
         if worst is None or not (needed or self._promise(candidate) <= self._promise(worst)):
             return False
-        self._drop(worst)
+        self.candidates.drop(worst)
         return True
 
     def _promise(self, candidate: Candidate) -> tuple[bool, int, int]:
@@ -266,7 +228,7 @@ class PeerTable:
             barred.update([peer for peer, until in untils.items() if until > now])
         idle: list[Candidate] = []
         known = set(self.linked)
-        for candidate in self._candidates.values():
+        for candidate in self.candidates:
             node = candidate.node_id
             if candidate.dialling:
                 known.update([node] if node else [])
@@ -288,33 +250,33 @@ class PeerTable:
         self._called[peer] = now + CALL_SECONDS
         self._turned_away.pop(peer, None)
         self.sighting(peer, addresses, "exchange", now, told_by)
-        for order, candidate in enumerate(self.addresses(peer)):
+        for order, candidate in enumerate(self.candidates.of(peer)):
             candidate.retry_at = now + self._head_start(peer, order)
 
     @property
     def crowded(self) -> bool:
         """Whether nodes are known that there is no link with."""
-        return any(c.node_id and c.node_id not in self.linked for c in self._candidates.values())
+        return not self.candidates.nodes <= self.linked
 
     def failed(self, address: Address, now: float) -> None:
         """The address could not be reached, or no node of ours is there."""
-        candidate = self._candidates.get(address)
+        candidate = self.candidates.at(address)
         if candidate is None:
             return
         self._dialled(candidate)
         candidate.failures += 1
         candidate.retry_at = now + self._backoff(candidate.failures)
         if candidate.via != "static" and candidate.failures >= FORGET_AFTER_FAILURES:
-            self._drop(candidate)
+            self.candidates.drop(candidate)
 
     def reached(self, address: Address, node_id: NodeId, now: float) -> None:
         """A handshake proved who is at the address: a peer, or this node itself."""
-        candidate = self._candidates.get(address)
+        candidate = self.candidates.at(address)
         if candidate is None:
             return
         self._dialled(candidate)
         candidate.proven = True
-        candidate.node_id = node_id
+        self.candidates.belongs(candidate, node_id)
         candidate.retry_at = now + FIRST_RETRY_SECONDS
 
     def _dialled(self, candidate: Candidate) -> None:
@@ -324,19 +286,20 @@ class PeerTable:
 
     def called(self, address: Address | None, node_id: NodeId) -> None:
         """A peer that called says that it listens there: a named peer, if the operator named the address."""
-        candidate = self._candidates.get(address) if address else None
+        candidate = self.candidates.at(address) if address else None
         if candidate is not None and candidate.via == "static" and candidate.node_id not in self.linked:
-            candidate.node_id, candidate.proven = node_id, True
+            self.candidates.belongs(candidate, node_id)
+            candidate.proven = True
 
     def refused(self, address: Address, now: float) -> None:
         """There may be no link with the node at this address, for the time being."""
-        candidate = self._candidates.get(address)
+        candidate = self.candidates.at(address)
         if candidate is not None:
             candidate.retry_at = now + REFUSED_RETRY_SECONDS
 
     def reconsider(self, now: float) -> None:
         """This node's own standing has changed: who refused it may not any more."""
-        for candidate in self._candidates.values():
+        for candidate in self.candidates:
             if candidate.node_id not in self.linked:
                 candidate.retry_at = min(candidate.retry_at, now + FIRST_RETRY_SECONDS)
 
@@ -359,8 +322,8 @@ class PeerTable:
     ) -> NodeId | None:
         """The link to give up for one with `newcomer` when there is no room; `busy` are in use, `kept` stay.
         `mine`: this node dialled it."""
-        named = {c.node_id for c in self._candidates.values() if c.node_id is not None and c.named}
-        known = self.linked | {newcomer} | {c.node_id for c in self._candidates.values() if c.node_id}
+        named = self.candidates.named
+        known = self.linked | {newcomer} | self.candidates.nodes
         sought = {newcomer} if self.seeking else self._called.keys()
         kept = kept | self.places.kept(mine=mine)
         links = Links(frozenset(self.linked), named, busy, self._wanted(known) | named, sought, kept)
@@ -376,11 +339,11 @@ class PeerTable:
         listens, if anywhere."""
         self.places.take(peer, mine=mine)
         if address is not None and address.dialable:
-            candidate = self._candidates.get(address)
+            candidate = self.candidates.at(address)
             if candidate is None:
                 self._add(Candidate(address, peer, "inbound", now))
             elif candidate.node_id not in self.linked:
-                candidate.node_id = peer
+                self.candidates.belongs(candidate, peer)
 
     def link_down(self, peer: NodeId, now: float, *, lasted: float) -> None:
         """The link is gone after so many seconds; its addresses are tried again, by the smaller id first.
@@ -389,7 +352,7 @@ class PeerTable:
         """
         self.places.leave(peer)
         blameless = lasted >= LASTING_SECONDS or self._turned_away.get(peer, now) > now
-        for order, candidate in enumerate(self.addresses(peer)):
+        for order, candidate in enumerate(self.candidates.of(peer)):
             candidate.failures = 0 if blameless else candidate.failures + 1
             wait = self._backoff(candidate.failures) + self._head_start(peer, order)
             candidate.retry_at = max(candidate.retry_at, now + wait)
@@ -406,15 +369,11 @@ class PeerTable:
     def trusts(self, peer: NodeId, now: float) -> bool:
         return self._distrusted.get(peer, now) <= now
 
-    def addresses(self, peer: NodeId) -> list[Candidate]:
-        """Where this node is said or known to be, in the order in which it was heard."""
-        return [candidate for candidate in self._candidates.values() if candidate.node_id == peer]
-
     def named(self, peer: NodeId) -> bool:
         """Was this node met at an address that the operator named?"""
-        return any(candidate.named for candidate in self.addresses(peer))
+        return any(candidate.named for candidate in self.candidates.of(peer))
 
     def via(self, peer: NodeId) -> str:
         """How this node was found: what the operator named comes first, its own call last."""
-        ways = {candidate.via for candidate in self.addresses(peer)}
+        ways = {candidate.via for candidate in self.candidates.of(peer)}
         return next((way for way in ("static", "mdns", "exchange") if way in ways), "inbound")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from protocol.limits import DEFAULT_PORT
@@ -47,11 +47,16 @@ class Address:
 
     host: str
     port: int
+    dialable: bool = field(init=False, repr=False, compare=False)
+    """Can one connect to it? Not to a wildcard (0.0.0.0, ::), nor to port 0: those are to listen on."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "host", _canonical(self.host))
         if not 0 <= self.port <= 0xFFFF:
             raise ValueError(f"not a TCP port: {self.port}")
+        object.__setattr__(
+            self, "dialable", self.port > 0 and (self.ip is None or not self.ip.is_unspecified)
+        )
 
     @classmethod
     def parse(cls, text: str, default_port: int = DEFAULT_PORT) -> Address:
@@ -75,11 +80,6 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def dialable(self) -> bool:
-        """Can one connect to it? Not to a wildcard (0.0.0.0, ::), nor to port 0: those are to listen on."""
-        return self.port > 0 and (self.ip is None or not self.ip.is_unspecified)
 
     @property
     def ip(self) -> IPAddress | None:

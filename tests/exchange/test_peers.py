@@ -146,7 +146,7 @@ def test_this_node_is_not_dialled_again(table: PeerTable) -> None:
 def test_an_address_one_cannot_dial_is_ignored(table: PeerTable) -> None:
     table.sighting(LARGE, [Address("0.0.0.0", 7677), Address("10.0.0.1", 0)], "mdns", 0)
     table.link_up(LARGE, Address("10.0.0.1", 0), 0, mine=True)
-    assert table.addresses(LARGE) == []
+    assert table.candidates.of(LARGE) == []
 
 
 def test_no_more_links_than_the_limit() -> None:
@@ -197,19 +197,19 @@ def test_goodbye_forgets_hints_only(table: PeerTable) -> None:
     table.sighting(LARGE, [at(1)], "mdns", 0)
     table.sighting(LARGE, [at(2)], "static", 0)
     table.vanished(LARGE)
-    assert [candidate.address for candidate in table.addresses(LARGE)] == [at(2)]
+    assert [candidate.address for candidate in table.candidates.of(LARGE)] == [at(2)]
     table.link_up(LARGE, at(3), 0, mine=True)
     table.vanished(LARGE)
-    assert len(table.addresses(LARGE)) == 2
+    assert len(table.candidates.of(LARGE)) == 2
 
 
 def test_hearsay_pushes_nothing_out(table: PeerTable) -> None:
     for number in range(MAX_CANDIDATES):
         table.sighting(None, [at(number)], "mdns", 0)
     table.sighting(LARGE, [at(9999)], "exchange", 0)
-    assert table.addresses(LARGE) == []
+    assert table.candidates.of(LARGE) == []
     table.sighting(LARGE, [at(9999)], "mdns", 0)
-    assert len(table.addresses(LARGE)) == 1
+    assert len(table.candidates.of(LARGE)) == 1
 
 
 def test_one_peer_fills_no_more_than_its_share(table: PeerTable) -> None:
@@ -271,7 +271,7 @@ def test_a_claim_to_an_address_does_not_take_it_from_a_linked_node(table: PeerTa
     table.link_up(LARGE, at(1), 0, mine=True)
     table.sighting(SMALL, [at(1)], "mdns", 0)
     table.link_up(SMALL, at(1), 0, mine=True)
-    assert [candidate.address for candidate in table.addresses(LARGE)] == [at(1)]
+    assert [candidate.address for candidate in table.candidates.of(LARGE)] == [at(1)]
 
 
 def test_nobody_becomes_a_named_peer_by_saying_so(table: PeerTable) -> None:

@@ -17,6 +17,7 @@ PROJECT: Final = Path(__file__).parents[2]
 COMPILED: Final = (
     "swarm/scheduler",
     "protocol/bits.py",
+    "swarm/exchange/candidates.py",
     "swarm/exchange/peers.py",
     "swarm/exchange/places.py",
     "swarm/exchange/hearsay.py",

@@ -44,6 +44,23 @@ def test_of_many_the_next_ids_and_the_nearest_are() -> None:
     assert all(neighbours.rank(other) > farthest for other in set(OTHERS) - wanted)
 
 
+def by_looking_at_all(known: Set[NodeId]) -> set[NodeId]:
+    """What ME wants of these, as the module's first lines say it."""
+    ring = sorted(known | {ME})
+    place = ring.index(ME)
+    next_ones = {ring[place - 1], ring[(place + 1) % len(ring)]}
+    rest = sorted(known - next_ones, key=Neighbours(ME).rank)
+    return next_ones | set(rest[: WANTED_LINKS - len(next_ones)])
+
+
+@given(st.lists(st.sets(st.sampled_from(OTHERS), min_size=1, max_size=120), min_size=1, max_size=6))
+def test_what_was_known_before_makes_no_difference(ever: list[set[NodeId]]) -> None:
+    neighbours = Neighbours(ME)
+    for known in ever:
+        neighbours.forget(known)
+        assert neighbours.wanted(known) == by_looking_at_all(known)
+
+
 def test_a_pair_is_as_near_from_either_side() -> None:
     assert Neighbours(ME).rank(OTHERS[0]) == Neighbours(OTHERS[0]).rank(ME)
 
