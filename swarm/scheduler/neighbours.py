@@ -89,7 +89,7 @@ class Neighbours:
             return frozenset(others)
         ring = self._ring(others)
         near = (peer for _, peer in self._nearest if peer in others and peer not in ring)
-        return ring.union(islice(near, self._wanted - len(ring)))
+        return ring.union(islice(near, max(0, self._wanted - len(ring))))
 
     def _ring(self, others: Set[NodeId]) -> frozenset[NodeId]:
         """Of these nodes, the next on either side."""

@@ -5,9 +5,9 @@ as rare may be everywhere. What it does know is who shares a peer's uplink: each
 them want chunks, its company.
 
 - A scarce holder (one that wants nothing itself, or the origin) may be the only one in the whole LAN. Its
-  chunks are dealt out in turn to its company, sorted by id, and each asks for its own part. All of them deal
-  alike, so nothing leaves such a holder twice. A node that has nothing of its own left to ask for takes,
-  after a while, what is left over: what somebody did not fetch who is slow, or gone.
+  chunks are dealt out in turn to its company, in the order that it tells (`dealing`), and each asks for its
+  own part. All of them deal alike, so nothing leaves such a holder twice. A node that has nothing of its own
+  left to ask for takes, after a while, what is left over: what somebody did not fetch who is slow, or gone.
 - A relay has what it has from others and all its company wants it: everybody takes what fewest peers have.
 """
 
@@ -93,8 +93,9 @@ class Partial:
     def _part(self, peer: Peer, now: float) -> _Part:
         part = self._parts.get(peer.node)
         if part is None or part.company != peer.company:
-            place = peer.company.index(self._me)
-            bits = periodic(len(peer.company), place, 1, self._total)
+            bits = 0
+            for place in (place for place, node in enumerate(peer.company) if node == self._me):
+                bits |= periodic(len(peer.company), place, 1, self._total)
             part = self._parts[peer.node] = _Part(peer.company, bits, Aged(LEFT_OVER_SECONDS, now))
         return part
 

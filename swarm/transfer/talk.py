@@ -57,7 +57,7 @@ def _translate(event: TopicEvent, book: ClaimBook, have: int, total: int) -> lis
         case PeerMessage(peer, Have(_, ranges)):
             return [ev.PeerHas(peer, bitset.from_ranges(ranges, total))]
         case PeerMessage(peer, Company(_, nodes)):
-            return [ev.PeerCompany(peer, tuple(sorted(set(nodes))))]
+            return [ev.PeerCompany(peer, nodes)]
         case PeerMessage(peer, Lost(_, ranges)):
             return [ev.PeerLost(peer, bitset.from_ranges(ranges, total))]
         case PeerMessage(peer, Elsewhere(_, ranges)):

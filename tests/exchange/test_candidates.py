@@ -24,7 +24,7 @@ def candidate(address: Address, node_id: NodeId | None, via: str = "mdns") -> Ca
 
 STEPS = st.tuples(
     st.sampled_from(["add", "drop", "belongs", "by hand", "met"]),
-    st.integers(0, 7),
+    st.integers(0, 2),
     st.sampled_from(NODES),
     st.sampled_from([None, *NODES]),
     st.sampled_from(["static", "mdns"]),
@@ -55,6 +55,17 @@ def test_each_node_has_the_addresses_that_say_so(
         assert candidates.named == {each.node_id for each in every if each.named} - {None}
         for node in NODES:
             assert set(candidates.of(node)) == {each for each in every if each.node_id == node}
+
+
+def test_who_was_met_where_the_operator_said_is_named_until_it_is_forgotten() -> None:
+    candidates = Candidates()
+    candidates.add(candidate(at(1), ONE, "static"))
+    assert not candidates.named
+    for each in candidates:
+        each.proven = True
+    assert candidates.named == {ONE}
+    candidates.drop(candidates.of(ONE)[0])
+    assert not candidates.named
 
 
 def test_they_come_in_the_order_in_which_they_were_heard() -> None:

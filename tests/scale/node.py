@@ -28,6 +28,7 @@ from protocol.messages import (
 from swarm.exchange.company import COMPANY_SECONDS
 from swarm.exchange.usage import Usage
 from swarm.scheduler import events as ev
+from swarm.scheduler.dealing import dealt
 from swarm.scheduler.events import UPSTREAM
 from swarm.scheduler.scheduler import Scheduler
 from swarm.transfer.news import pause
@@ -187,10 +188,10 @@ class Node:
     def _say_company(self) -> None:
         self._company_set = False
         company = [link.peer for link in self.links.values() if link.wants]
-        nodes = tuple(sorted(node.id for node in company))
-        if self.takes_part and nodes and nodes != self._company:
-            self._company = nodes
-            self.tally.add("Company", wire_bytes(Company(TOPIC, nodes)), len(nodes))
+        nodes = dealt(self._company, {node.id for node in company})
+        before, self._company = self._company, nodes
+        if self.takes_part and nodes and nodes != before:
+            self.tally.add("Company", wire_bytes(Company(TOPIC, nodes)), len(company))
             self.world.clock.after(
                 self.world.latency, _hear, self.id, company, ev.PeerCompany(self.id, nodes)
             )

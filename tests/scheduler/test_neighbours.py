@@ -61,6 +61,19 @@ def test_what_was_known_before_makes_no_difference(ever: list[set[NodeId]]) -> N
         assert neighbours.wanted(known) == by_looking_at_all(known)
 
 
+def test_the_ring_is_wanted_however_few_links_there_may_be() -> None:
+    ring = sorted(ALL)
+    place = ring.index(ME)
+    assert Neighbours(ME, 1).wanted(OTHERS) == {ring[place - 1], ring[(place + 1) % len(ring)]}
+
+
+def test_what_was_forgotten_is_ranked_anew() -> None:
+    neighbours = Neighbours(ME)
+    neighbours.wanted(OTHERS)
+    neighbours.forget(set(OTHERS[:3]))
+    assert neighbours.wanted(OTHERS) == by_looking_at_all(set(OTHERS))
+
+
 def test_a_pair_is_as_near_from_either_side() -> None:
     assert Neighbours(ME).rank(OTHERS[0]) == Neighbours(OTHERS[0]).rank(ME)
 

@@ -69,6 +69,12 @@ def test_a_changed_company_is_dealt_to_anew() -> None:
     assert bench.tiers(bench.seed)[0] == [0, 2, 4, 6, 8, 10]
 
 
+def test_it_is_dealt_to_in_the_order_that_is_told_and_twice_to_who_has_two_places() -> None:
+    bench = Bench()
+    bench.seed.company = (ME, B, A, ME)
+    assert bench.tiers(bench.seed)[0] == [0, 3, 4, 7, 8, 11]
+
+
 def test_what_is_left_over_is_taken_once_the_own_part_is_done_and_time_has_passed() -> None:
     bench = Bench()
     left = ALL & ~sum(1 << chunk for chunk in (1, 4, 7, 10))
