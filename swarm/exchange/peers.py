@@ -49,6 +49,12 @@ TURNED_AWAY_SECONDS: Final = 60.0
 CALL_SECONDS: Final = 10.0
 """How long a node that seeks what this one has is dialled, whether there is room for it or not."""
 
+LEFT_FREE: Final = 2
+"""Places that a node does not fill up by itself: who comes while all links are in use finds some at each."""
+
+BEYOND: Final = 32
+"""Nodes next in rank after those wanted, to fill up with. Most have no room; each is asked once a minute."""
+
 MAX_CALLED: Final = 32
 """Such nodes at a time."""
 
@@ -188,14 +194,16 @@ class PeerTable:
     # --- dialling ------------------------------------------------------------------------------------
 
     def dials(self, now: float) -> list[Address]:
-        """Addresses to connect to now: what the operator named, then those wanted that failed least."""
+        """Addresses to connect to now: what the operator named, those wanted, then others to fill up with; of
+        each, first those that failed least."""
         room = self._room()
-        due = [c for c in self._eligible(now, now) if c.retry_at <= now] if room or self._called else []
-        due.sort(key=lambda candidate: (candidate.via != "static", candidate.failures, candidate.retry_at))
+        eligible = self._eligible(now, now) if room or self._called else []
+        due = [(free, candidate) for free, candidate in eligible if candidate.retry_at <= now]
+        due.sort(key=lambda each: (each[1].via != "static", each[0], each[1].failures, each[1].retry_at))
         chosen: list[Address] = []
-        for candidate in due:
+        for free, candidate in due:
             called = candidate.node_id in self._called
-            if (room <= 0 and not called) or not (candidate.free or self._rate.ready_at <= now):
+            if (room <= free and not called) or not (candidate.free or self._rate.ready_at <= now):
                 continue
             if not candidate.free:
                 self._rate.take(now)
@@ -211,7 +219,7 @@ class PeerTable:
         if room == 0 and not self._called:
             return math.inf
         eligible = self._eligible(now, math.inf)
-        due = [c for c in eligible if room or c.node_id in self._called]
+        due = [c for _, c in eligible if room or c.node_id in self._called]
         times = [c.retry_at if c.free else max(c.retry_at, self._rate.ready_at) for c in due]
         for untils in (self._distrusted, self._turned_away):
             times += [until for until in untils.values() if until > now]
@@ -220,8 +228,9 @@ class PeerTable:
     def _room(self) -> int:
         return max(0, self.places.most - len(self.linked) - self._under_way)
 
-    def _eligible(self, now: float, by: float) -> list[Candidate]:
-        """Candidates worth dialling by that time: wanted among all that can be had by then."""
+    def _eligible(self, now: float, by: float) -> list[tuple[int, Candidate]]:
+        """Candidates worth dialling by that time, each with how many places it is to leave free: those wanted
+        of all that can be had by then, and those next in rank."""
         self._called = {peer: until for peer, until in self._called.items() if until > now}
         barred = {self.me} | self.linked
         for untils in (self._distrusted, self._turned_away):
@@ -237,11 +246,19 @@ class PeerTable:
                 if node and candidate.retry_at <= by:
                     known.add(node)
         wanted = self._wanted(known)
-        return [c for c in idle if c.node_id is None or c.via == "static" or c.node_id in wanted]
+        beyond = self._wanted(self.candidates.nodes, BEYOND) if self._room() > LEFT_FREE else wanted
+        eligible: list[tuple[int, Candidate]] = []
+        for candidate in idle:
+            node = candidate.node_id
+            if node is None or candidate.via == "static" or node in wanted:
+                eligible.append((0, candidate))
+            elif node in beyond:
+                eligible.append((LEFT_FREE, candidate))
+        return eligible
 
-    def _wanted(self, known: Set[NodeId]) -> frozenset[NodeId]:
-        self._neighbours.forget(known)
-        return self._neighbours.wanted(known).union(self._called)
+    def _wanted(self, known: Set[NodeId], beyond: int = 0) -> frozenset[NodeId]:
+        self._neighbours.forget(self.candidates.nodes)
+        return self._neighbours.wanted(known, beyond).union(self._called)
 
     def call(self, peer: NodeId, addresses: Iterable[Address], now: float, told_by: NodeId | None) -> None:
         """This node seeks what this one has: dial it now."""

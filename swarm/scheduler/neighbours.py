@@ -8,8 +8,9 @@ Up to WANTED_LINKS known nodes everybody is linked with everybody. Beyond that a
   side, so that whom a node wants mostly wants it as well, and it has nothing to do with where or when a
   node came up: the links of all nodes are a random graph, in which any two are three or four links apart.
 
-A node thus holds somewhat more links than it wants, those that only the other side wanted, and MAX_LINKS at
-most. When a link more is wanted than there is room for, `spare` names the one to give up for it.
+A node thus holds somewhat more links than it wants, those that only the other side wanted and those it has
+filled up with from the next in rank, and MAX_LINKS at most. When a link more is wanted than there is room
+for, `spare` names the one to give up for it.
 
 Who is known changes with every dial, and the answer is asked for as often: the nodes are kept in both orders,
 by id and by rank, so that an answer looks at some dozens of a thousand.
@@ -81,15 +82,16 @@ class Neighbours:
             self._nearest = [(rank, peer) for rank, peer in self._nearest if peer in known]
             self._ids = [peer for peer in self._ids if peer in known]
 
-    def wanted(self, known: Iterable[NodeId]) -> frozenset[NodeId]:
-        """Of these nodes, those to be linked with."""
+    def wanted(self, known: Iterable[NodeId], beyond: int = 0) -> frozenset[NodeId]:
+        """Of these nodes, those to be linked with, and so many beyond them that are next in rank."""
         others = set(known)
         others.discard(self._me)
-        if len(others) <= self._wanted:
+        most = self._wanted + beyond
+        if len(others) <= most:
             return frozenset(others)
         ring = self._ring(others)
         near = (peer for _, peer in self._nearest if peer in others and peer not in ring)
-        return ring.union(islice(near, max(0, self._wanted - len(ring))))
+        return ring.union(islice(near, max(0, most - len(ring))))
 
     def _ring(self, others: Set[NodeId]) -> frozenset[NodeId]:
         """Of these nodes, the next on either side."""
@@ -106,16 +108,19 @@ class Neighbours:
     def spare(self, links: Links, newcomer: NodeId) -> NodeId | None:
         """The link to give up for one with `newcomer`, or None when it has to do without.
 
-        The farthest that is neither wanted nor busy. Where there is none: for a wanted newcomer the
-        farthest that is not busy, if it is farther; for one that is sought the farthest that is not busy;
-        for one next on the ring, or named by the operator, the farthest, whatever it does. Never one that
-        was named or is kept, nor for another's sake one on the ring.
+        The farthest that is neither wanted nor busy, for a newcomer that is neither wanted nor sought only if
+        it is farther. Where there is none: for a wanted newcomer the farthest that is not busy, if it is
+        farther; for one that is sought the farthest that is not busy; for one next on the ring, or named by
+        the operator, the farthest, whatever it does. Never one that was named or is kept, nor for another's
+        sake one on the ring.
         """
+        asked_for = newcomer in links.wanted | links.sought
         free = links.linked - links.named - links.kept
         idle = free - links.busy
         if unwanted := idle - links.wanted:
-            return max(unwanted, key=self.rank)
-        if newcomer not in links.wanted | links.sought:
+            farthest = max(unwanted, key=self.rank)
+            return farthest if asked_for or self.rank(newcomer) < self.rank(farthest) else None
+        if not asked_for:
             return None
         ring = self._ring({*links.linked, newcomer})
         if newcomer in ring or newcomer in links.named:

@@ -6,6 +6,7 @@ import itertools
 import math
 
 import pytest
+from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,9 +18,11 @@ from swarm.exchange.hearsay import (
     UNPROVEN_DIALS_AT_ONCE,
 )
 from swarm.exchange.peers import (
+    BEYOND,
     COURTESY_SECONDS,
     FORGET_AFTER_FAILURES,
     LASTING_SECONDS,
+    LEFT_FREE,
     MAX_CANDIDATES,
     MAX_RETRY_SECONDS,
     REFUSED_RETRY_SECONDS,
@@ -28,6 +31,7 @@ from swarm.exchange.peers import (
     PeerTable,
     second_connection,
 )
+from swarm.scheduler.neighbours import MAX_LINKS, WANTED_LINKS, Neighbours
 from swarm.sources.address import Address
 
 SMALL, ME, LARGE = (NodeId(bytes([number]) * 32) for number in (1, 2, 3))
@@ -247,6 +251,61 @@ def test_strange_addresses_are_dialled_at_a_bounded_rate() -> None:
         now = table.next_dial(now)
         dialled += len(table.dials(now))
     assert dialled == pytest.approx(10 * UNPROVEN_DIALS_A_SECOND, abs=1)
+
+
+def crowd(count: int) -> PeerTable:
+    """A table that knows of so many nodes and is linked with none."""
+    table = PeerTable(ME)
+    for number in range(count):
+        table.sighting(NodeId(blake3(b"%d" % number).digest()), [at(number)], "mdns", 0)
+    return table
+
+
+def at_node(table: PeerTable, address: Address) -> NodeId:
+    candidate = table.candidates.at(address)
+    assert candidate is not None
+    assert candidate.node_id is not None
+    return candidate.node_id
+
+
+def test_when_those_wanted_are_dialled_the_next_in_rank_fill_up_all_places_but_two() -> None:
+    table = crowd(200)
+    first = [at_node(table, address) for address in table.dials(100)]
+    assert len(first) == MAX_LINKS - LEFT_FREE
+    assert set(first[:WANTED_LINKS]) == Neighbours(ME).wanted(table.candidates.nodes)
+    assert set(first) <= Neighbours(ME).wanted(table.candidates.nodes, BEYOND)
+    for node in first:
+        table.reached(table.candidates.of(node)[0].address, node, 100)
+        table.link_up(node, None, 100, mine=True)
+    assert table.dials(200) == []
+    assert table.next_dial(200) == math.inf
+
+
+def test_who_has_no_room_is_passed_over_and_no_more_are_asked_than_so_many() -> None:
+    table = crowd(200)
+    linked = Neighbours(ME).wanted(table.candidates.nodes)
+    for node in linked:
+        table.link_up(node, None, 0, mine=False)
+    asked: list[NodeId] = []
+    for now in range(100, 110):
+        for address in table.dials(now):
+            node = at_node(table, address)
+            asked.append(node)
+            table.reached(address, node, now)
+            table.turned_away(node, now)
+    beyond = Neighbours(ME).wanted(table.candidates.nodes, BEYOND) - linked
+    assert len(asked) == BEYOND
+    assert set(asked) == beyond
+
+
+def test_the_last_two_places_are_for_whom_the_node_wants() -> None:
+    table = crowd(200)
+    wanted = Neighbours(ME).wanted(table.candidates.nodes)
+    late, *others = sorted(wanted)
+    more = sorted(table.candidates.nodes - wanted)[: MAX_LINKS - LEFT_FREE - len(others)]
+    for node in [*others, *more]:
+        table.link_up(node, None, 0, mine=False)
+    assert table.dials(100) == [candidate.address for candidate in table.candidates.of(late)]
 
 
 def test_where_a_node_was_met_there_is_no_hurry() -> None:

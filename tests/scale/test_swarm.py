@@ -10,6 +10,8 @@ import pytest
 
 from protocol.chunks import chunk_length
 from protocol.limits import MIB
+from swarm.exchange.peers import LEFT_FREE
+from swarm.scheduler.neighbours import MAX_LINKS
 from tests.scale.plot import svg
 from tests.scale.report import Report, begun, ended, look, table
 from tests.scale.swarm import Scenario, Swarm, layout_of
@@ -40,6 +42,13 @@ def test_all_end_with_few_links_and_hardly_anything_leaves_the_seed_twice() -> N
     assert all(len(node.links) >= 3 for node in swarm.nodes)
     assert report.source_sent < 1.25
     assert report.control_most < 0.01 * SMALL.size
+
+
+def test_nobody_has_many_fewer_links_than_others() -> None:
+    """Uplinks are shared link by link: who has few gets less than the rest."""
+    swarm, report = run(Scenario(nodes=60, size=MIB))
+    assert report.links_most == MAX_LINKS
+    assert min(len(node.links) for node in swarm.nodes) >= MAX_LINKS - LEFT_FREE - 2
 
 
 def test_the_same_seed_gives_the_same_run() -> None:

@@ -105,6 +105,26 @@ def test_an_unwanted_idle_link_is_given_up_first_the_farthest() -> None:
     assert choice(linked, newcomer, wanted=wanted, named={unwanted[-1]}) == unwanted[-2]
 
 
+def test_who_is_not_wanted_either_must_be_nearer() -> None:
+    neighbours = Neighbours(ME)
+    linked = set(OTHERS[:40])
+    wanted = neighbours.wanted(linked)
+    farthest = max(linked - wanted, key=neighbours.rank)
+    for newcomer in OTHERS[40:]:
+        nearer = neighbours.rank(newcomer) < neighbours.rank(farthest)
+        assert choice(linked, newcomer, wanted=wanted) == (farthest if nearer else None)
+        assert choice(linked, newcomer, wanted=wanted, sought={newcomer}) == farthest
+        assert choice(linked, newcomer, wanted=wanted | {newcomer}) == farthest
+
+
+def test_the_next_in_rank_are_beyond_those_wanted() -> None:
+    neighbours = Neighbours(ME)
+    wanted, more = neighbours.wanted(OTHERS), neighbours.wanted(OTHERS, 5)
+    rest = sorted(set(OTHERS) - wanted, key=neighbours.rank)
+    assert more - wanted == set(rest[:5])
+    assert neighbours.wanted(OTHERS[: WANTED_LINKS + 5], 5) == set(OTHERS[: WANTED_LINKS + 5])
+
+
 def test_who_is_not_wanted_displaces_nobody_who_is_or_is_busy() -> None:
     neighbours = Neighbours(ME)
     linked = set(OTHERS[:40])
