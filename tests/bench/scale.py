@@ -18,7 +18,7 @@ from typing import Final
 from tests.scale.compiled import run_compiled
 from tests.scale.plot import name, svg
 from tests.scale.report import Report, begun, ended, look, table
-from tests.scale.swarm import Scenario, Swarm
+from tests.scale.swarm import GBIT, Scenario, Swarm
 
 LIMIT_SECONDS: Final = 4000.0
 """Virtual time after which a run that does not end is given up."""
@@ -36,9 +36,9 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--coarser", type=int, default=1, help="cut chunks so many times as long as real ones"
     )
-    parser.add_argument("--mbit", type=float, default=1000.0, help="speed of every link (default: 1000)")
+    parser.add_argument("--mbit", type=float, default=GBIT, help="speed of every link (default: 1000)")
     parser.add_argument("--origin", choices=("seed", "hub"), default="seed")
-    parser.add_argument("--upstream-mbit", type=float, default=1000.0, help="speed of the hub's line")
+    parser.add_argument("--upstream-mbit", type=float, default=GBIT, help="speed of the hub's line")
     parser.add_argument("--known", choices=("all", "few"), default="all", help="whom discovery tells of")
     parser.add_argument("--churn", type=float, default=0.0, help="share of the nodes replaced each minute")
     parser.add_argument(

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from tests.scale.report import Report
+from tests.scale.swarm import GBIT
 from tests.svg import COLOURS, curve, line, picture, text
 
-WIDTH: Final = 820
+WIDTH: Final = 850
 HEIGHT: Final = 420
-LEFT, RIGHT, TOP, BOTTOM = 64, 260, 24, 48
+LEFT, RIGHT, TOP, BOTTOM = 64, 290, 24, 48
 MOST_POINTS: Final = 120
 """Points of a curve: more than are told apart."""
 
@@ -25,6 +26,8 @@ def name(report: Report) -> str:
         parts.append(f"{100 * scenario['churn']:.0f} %/min replaced")
     if scenario["coarser"] > 1:
         parts.append(f"chunks × {scenario['coarser']}")
+    if scenario["mbit"] != GBIT:
+        parts.append(f"{scenario['mbit'] / GBIT:g} Gbit/s")
     return ", ".join(parts)
 
 

@@ -24,6 +24,9 @@ from tests.scale.upstream import Upstream
 MBIT: Final = 1_000_000 / 8
 """Bytes per second of one megabit per second."""
 
+GBIT: Final = 1000.0
+"""Mbit/s of a link, if nothing else is said."""
+
 LINKING_SECONDS: Final = 20.0
 """Daemons find each other for so long before anybody wants anything."""
 
@@ -67,8 +70,8 @@ class Scenario:
     nodes: int
     size: int
     coarser: int = 1
-    mbit: float = 1000.0
-    upstream_mbit: float = 1000.0
+    mbit: float = GBIT
+    upstream_mbit: float = GBIT
     latency: float = 0.0005
     origin: str = "seed"
     known: str = "all"
