@@ -37,7 +37,7 @@ def options() -> argparse.Namespace:
         "--coarser", type=int, default=1, help="cut chunks so many times as long as real ones"
     )
     parser.add_argument("--mbit", type=float, default=GBIT, help="speed of every link (default: 1000)")
-    parser.add_argument("--origin", choices=("seed", "hub"), default="seed")
+    parser.add_argument("--origin", choices=("seed", "hub", "both"), default="seed")
     parser.add_argument("--upstream-mbit", type=float, default=GBIT, help="speed of the hub's line")
     parser.add_argument("--known", choices=("all", "few"), default="all", help="whom discovery tells of")
     parser.add_argument("--churn", type=float, default=0.0, help="share of the nodes replaced each minute")

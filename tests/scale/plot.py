@@ -22,6 +22,8 @@ def name(report: Report) -> str:
     parts = [f"{scenario['nodes']:,} nodes"]
     if scenario["origin"] == "hub":
         parts.append("from a hub")
+    if scenario["origin"] == "both":
+        parts.append("beside a hub")
     if scenario["churn"]:
         parts.append(f"{100 * scenario['churn']:.0f} %/min replaced")
     if scenario["coarser"] > 1:

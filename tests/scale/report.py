@@ -48,7 +48,7 @@ class Report:
 
 
 def begun(scenario: Scenario) -> Report:
-    rate = scenario.mbit if scenario.origin == "seed" else min(scenario.mbit, scenario.upstream_mbit)
+    rate = scenario.mbit if scenario.seeded else min(scenario.mbit, scenario.upstream_mbit)
     return Report(asdict(scenario), scenario.size / (rate * MBIT))
 
 
@@ -90,7 +90,7 @@ def ended(report: Report, swarm: Swarm) -> None:
 
 
 def _source_sent(swarm: Swarm) -> float:
-    sent = swarm.nodes[0].line.sent if swarm.scenario.origin == "seed" else swarm.upstream.paid
+    sent = swarm.nodes[0].line.sent if swarm.scenario.seeded else swarm.upstream.paid
     return sent / swarm.scenario.size
 
 
@@ -128,7 +128,7 @@ def table(reports: Sequence[Report]) -> str:
             f"{100 * report.control_mean / size:.3f}",
             f"{100 * report.control_most / size:.3f}",
             f"{paid:.3f}",
-            f"{report.leases}" if report.scenario["origin"] == "hub" else "–",
+            f"{report.leases}" if report.scenario["origin"] != "seed" else "–",
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

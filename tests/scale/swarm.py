@@ -62,7 +62,8 @@ def layout_of(size: int, coarser: int) -> Layout:
 class Scenario:
     """What is simulated. Rates in Mbit/s, times in seconds, sizes in bytes.
 
-    origin: "seed" (one node has all, nobody may go upstream) or "hub" (nobody has it, all may).
+    origin: "seed" (one node has all, nobody may go upstream), "hub" (nobody has it, all may) or "both" (one
+    node has all, and all may go upstream).
     known: "all" (mDNS: everybody is told of everybody) or "few" (static peers).
     spread: the `get`s begin within so many seconds. churn: share of the nodes that are replaced each minute.
     """
@@ -80,6 +81,11 @@ class Scenario:
     kill_origin: tuple[float, ...] = ()
     max_links: int | None = None
     seed: int = 1
+
+    @property
+    def seeded(self) -> bool:
+        """Whether a node has all from the start."""
+        return self.origin != "hub"
 
 
 class Swarm:
@@ -109,13 +115,13 @@ class Swarm:
 
     def run(self, limit: float, watch: Callable[[Swarm], None] | None = None) -> None:
         """Link, then let everybody ask for the model; `watch` is called every virtual second."""
-        for _ in range(self.scenario.nodes + (self.scenario.origin == "seed")):
+        for _ in range(self.scenario.nodes + self.scenario.seeded):
             self._add()
         for node in self.nodes:
             self._discover(node)
         self.clock.run(LINKING_SECONDS, lambda: False)
         self.began_at = LINKING_SECONDS
-        if self.scenario.origin == "seed":
+        if self.scenario.seeded:
             self.nodes[0].seed()
         for node in self.takers:
             self.unfinished.add(node.id)
@@ -132,13 +138,13 @@ class Swarm:
 
     @property
     def takers(self) -> list[Node]:
-        return self.nodes[1:] if self.scenario.origin == "seed" else self.nodes
+        return self.nodes[1:] if self.scenario.seeded else self.nodes
 
     def _add(self) -> Node:
         number = len(self.nodes)
         node_id = NodeId(blake3(b"%d node %d" % (self.scenario.seed, number)).digest())
         rate = self.scenario.mbit * MBIT
-        node = Node(self, node_id, Line(rate, rate), can_fetch=self.scenario.origin == "hub")
+        node = Node(self, node_id, Line(rate, rate), can_fetch=self.scenario.origin != "seed")
         self.nodes.append(node)
         self.members.add(node, number)
         return node

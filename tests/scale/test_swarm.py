@@ -64,6 +64,12 @@ def test_a_hub_is_paid_about_once_though_nobody_sees_all() -> None:
     assert sum(node.upstream_bytes for node in swarm.nodes) <= swarm.upstream.paid
 
 
+def test_beside_a_hub_most_comes_from_the_one_that_has_it() -> None:
+    report = run(replace(SMALL, origin="both", upstream_mbit=20.0))[1]
+    assert report.unfinished == 0
+    assert report.upstream_paid < 0.5 < report.source_sent
+
+
 def test_another_goes_on_when_the_origin_dies() -> None:
     swarm, report = run(replace(SMALL, origin="hub", upstream_mbit=100.0, kill_origin=(4.0,)))
     assert (report.finished, report.unfinished) == (23, 0)
