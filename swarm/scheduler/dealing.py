@@ -29,9 +29,8 @@ def dealt(before: tuple[NodeId, ...], company: Set[NodeId]) -> tuple[NodeId, ...
     vacant = [place for place, node in enumerate(before) if node not in company]
     second = [place for place, node in enumerate(before) if node in company and node in before[:place]]
     alone = [node for node in before if node in company and before.count(node) == 1]
+    again = (alone + new)[: max(0, len(vacant) - len(new))]
     order = list(before)
-    for place, node in zip(
-        vacant + second, new + (alone + new)[: max(0, len(vacant) - len(new))], strict=False
-    ):
+    for place, node in zip(vacant + second, new + again, strict=False):
         order[place] = node
     return tuple(order)

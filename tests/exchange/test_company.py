@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import trio
 from trio.testing import MockClock
@@ -52,14 +52,20 @@ def taking(leech: Node, content: Content) -> Iterator[Topic]:
         leech.shelf.offers.clear()
 
 
+@asynccontextmanager
+async def seed_and_three(content: Content) -> AsyncIterator[tuple[Node, list[Node]]]:
+    """A seed of the content, and three nodes that are linked with it, by their ids."""
+    async with nodes(MemoryNetwork(), 4) as (seed, *others):
+        seed.shelf.add(Offer(content, everything(content.layout.total)))
+        for node in others:
+            node.sees(seed)
+        await trio.sleep(1)
+        yield seed, sorted(others, key=lambda node: node.id)
+
+
 async def test_who_comes_gets_the_place_of_one_who_is_gone(autojump_clock: MockClock) -> None:
     content = Content(300_000)
-    async with nodes(MemoryNetwork(), 4) as (seed, *leeches):
-        seed.shelf.add(Offer(content, everything(content.layout.total)))
-        for leech in leeches:
-            leech.sees(seed)
-        await trio.sleep(1)
-        new, stays, first = sorted(leeches, key=lambda leech: leech.id)
+    async with seed_and_three(content) as (seed, (new, stays, first)):
         with ExitStack() as leaving, taking(stays, content) as topic:
             leaving.enter_context(taking(first, content))
             await trio.sleep(1)
@@ -72,12 +78,7 @@ async def test_who_comes_gets_the_place_of_one_who_is_gone(autojump_clock: MockC
 
 async def test_when_nobody_is_left_the_order_is_forgotten(autojump_clock: MockClock) -> None:
     content = Content(300_000)
-    async with nodes(MemoryNetwork(), 4) as (seed, *leeches):
-        seed.shelf.add(Offer(content, everything(content.layout.total)))
-        for leech in leeches:
-            leech.sees(seed)
-        await trio.sleep(1)
-        new, stays, first = sorted(leeches, key=lambda leech: leech.id)
+    async with seed_and_three(content) as (seed, (new, stays, first)):
         with taking(stays, content), taking(first, content):
             await trio.sleep(1)
         await trio.sleep(1)
