@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocol.ids import NodeId
 from protocol.limits import MIB
@@ -97,3 +99,31 @@ def test_a_tally_counts_by_name() -> None:
     tally.add("Have", 60, 3)
     tally.add("Join", 40)
     assert (tally.total, tally.messages["Have"], len(TOPIC)) == (220, 3, 32)
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.01), st.lists(st.floats(0, 0.005), max_size=3)), max_size=30))
+def test_things_happen_in_order_also_those_set_meanwhile(things: list[tuple[float, list[float]]]) -> None:
+    clock = Clock()
+    happened: list[tuple[float, int]] = []
+    number = 0
+
+    def set_at(time: float, following: list[float]) -> None:
+        nonlocal number
+        number += 1
+        clock.at(time, happen, time, number, following)
+
+    def happen(time: float, number: int, following: list[float]) -> None:
+        assert clock.now == time
+        happened.append((time, number))
+        for seconds in following:
+            set_at(clock.now + seconds, [])
+
+    for time, following in things:
+        set_at(time, following)
+    for until in (0.002, 0.0055, 1.0):
+        assert not clock.run(until, lambda: False)
+        assert clock.now == until
+        set_at(until, [])
+    clock.run(2.0, lambda: False)
+    assert happened == sorted(happened)
+    assert clock.happened == len(happened) == number
