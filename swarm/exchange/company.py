@@ -51,5 +51,5 @@ class Companies:
         message = Company(topic, dealt(self._dealt.pop(topic, ()), set(company[:MAX_COMPANY])))
         if message.nodes:
             self._dealt[topic] = message.nodes
-        for peer in set(message.nodes):
+        for peer in dict.fromkeys(message.nodes):
             self._sessions[peer].tell(topic, message)

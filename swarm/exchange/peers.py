@@ -46,14 +46,14 @@ LASTING_SECONDS: Final = 5.0
 TURNED_AWAY_SECONDS: Final = 60.0
 """How long a peer that had enough links is not dialled: some end within minutes."""
 
-CALL_SECONDS: Final = 10.0
-"""How long a node that seeks what this one has is dialled, whether there is room for it or not."""
-
 LEFT_FREE: Final = 2
 """Places that a node does not fill up by itself: who comes while all links are in use finds some at each."""
 
 BEYOND: Final = 32
 """Nodes next in rank after those wanted, to fill up with. Most have no room; each is asked once a minute."""
+
+CALL_SECONDS: Final = 10.0
+"""How long a node that seeks what this one has is dialled, whether there is room for it or not."""
 
 MAX_CALLED: Final = 32
 """Such nodes at a time."""

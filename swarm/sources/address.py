@@ -54,9 +54,8 @@ class Address:
         object.__setattr__(self, "host", _canonical(self.host))
         if not 0 <= self.port <= 0xFFFF:
             raise ValueError(f"not a TCP port: {self.port}")
-        object.__setattr__(
-            self, "dialable", self.port > 0 and (self.ip is None or not self.ip.is_unspecified)
-        )
+        ip = self.ip
+        object.__setattr__(self, "dialable", self.port > 0 and (ip is None or not ip.is_unspecified))
 
     @classmethod
     def parse(cls, text: str, default_port: int = DEFAULT_PORT) -> Address:
