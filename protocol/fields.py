@@ -187,6 +187,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "commit": text(MAX_NAME),
         "reason": text(MAX_NAME),
         "seeker": identifier,
+        "seed": identifier,
         "addresses": _addresses,
         "hops": number(MAX_SEEK_HOPS),
         "holder": identifier,

@@ -12,7 +12,7 @@ from protocol.messages.bulk import Cancel, Data, Elsewhere, ManifestPart, NeedMa
 from protocol.messages.checked import Checked, Ranges
 from protocol.messages.link import Bye, Peers, Ping, Pong
 from protocol.messages.names import Found, Lookup
-from protocol.messages.origin import Fetching, FetchingHeard, Lease, LeaseHeard
+from protocol.messages.origin import Fetching, FetchingHeard, Lease, LeaseHeard, SeedHeard
 from protocol.messages.site import Belongs, Granted, Redeem, Renew, Revoked
 from protocol.messages.topics import (
     Absent,
@@ -78,6 +78,7 @@ __all__ = [
     "Renew",
     "Request",
     "Revoked",
+    "SeedHeard",
     "Seek",
     "decode_bulk",
     "decode_control",

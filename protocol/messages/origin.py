@@ -1,4 +1,4 @@
-"""Who fetches a topic from upstream, and what: said by the origin itself, or passed on."""
+"""Who fetches a topic from upstream, and what: said by the origin itself, or passed on. And who need not."""
 
 from __future__ import annotations
 
@@ -47,3 +47,15 @@ class FetchingHeard(Checked):
     topic: SnapshotKey
     holder: NodeId
     ranges: Ranges
+
+
+@dataclass(frozen=True, slots=True)
+class SeedHeard(Checked):
+    """`seed` has these chunks and wants none of this topic, as was said `age` milliseconds ago by one that
+    is linked with it: they will come round, and need not be fetched from upstream.
+    """
+
+    topic: SnapshotKey
+    seed: NodeId
+    ranges: Ranges
+    age: int

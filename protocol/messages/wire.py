@@ -17,7 +17,7 @@ from protocol.messages.bulk import Cancel, Data, Elsewhere, ManifestPart, NeedMa
 from protocol.messages.checked import Checked
 from protocol.messages.link import Bye, Peers, Ping, Pong
 from protocol.messages.names import Found, Lookup
-from protocol.messages.origin import Fetching, FetchingHeard, Lease, LeaseHeard
+from protocol.messages.origin import Fetching, FetchingHeard, Lease, LeaseHeard, SeedHeard
 from protocol.messages.site import Belongs, Granted, Redeem, Renew, Revoked
 from protocol.messages.topics import (
     Absent,
@@ -60,6 +60,7 @@ ControlMessage = (
     | LeaseHeard
     | FetchingHeard
     | Seek
+    | SeedHeard
 )
 
 BulkMessage = Request | Cancel | Refuse | NeedManifest | Data | ManifestPart | Elsewhere
@@ -91,6 +92,7 @@ CONTROL: Final[Mapping[int, type[ControlMessage]]] = MappingProxyType(
         23: LeaseHeard,
         24: FetchingHeard,
         25: Seek,
+        26: SeedHeard,
     }
 )
 """Message number -> message, on control connections."""

@@ -35,6 +35,7 @@ from protocol.messages import (
     Ranges,
     Redeem,
     Renew,
+    SeedHeard,
 )
 from protocol.standing import Standing, Verdict
 from swarm.sources.address import Address
@@ -191,6 +192,7 @@ TopicMessage = (
     | Company
     | LeaseHeard
     | FetchingHeard
+    | SeedHeard
 )
 """Control messages that concern who takes part in a topic and what each has."""
 

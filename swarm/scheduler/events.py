@@ -79,6 +79,16 @@ class PeerFetching:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerSeed:
+    """A peer says of another node, or was told `age` seconds ago, that it has these and wants nothing."""
+
+    peer: NodeId
+    seed: NodeId
+    bits: int
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
 class PeerElsewhere:
     """A peer does not send these chunks, which were ordered from it, as others that it sends them to can."""
 
@@ -157,6 +167,7 @@ Event = (
     | PeerLost
     | PeerLease
     | PeerFetching
+    | PeerSeed
     | PeerElsewhere
     | Wanted
     | Vouched
@@ -233,6 +244,16 @@ class PassFetching:
 
 
 @dataclass(frozen=True, slots=True)
+class PassSeed:
+    """Tell these peers that another node has these and wants nothing, as was said `age` seconds ago."""
+
+    seed: NodeId
+    bits: int
+    age: float
+    to: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WakeAt:
     """Send a Tick at this time; replaces the WakeAt before."""
 
@@ -252,5 +273,15 @@ class Stuck:
 
 
 Command = (
-    Fetch | Cancel | AskClaims | SayLease | SayFetching | PassLease | PassFetching | WakeAt | Complete | Stuck
+    Fetch
+    | Cancel
+    | AskClaims
+    | SayLease
+    | SayFetching
+    | PassLease
+    | PassFetching
+    | PassSeed
+    | WakeAt
+    | Complete
+    | Stuck
 )

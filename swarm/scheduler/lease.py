@@ -5,6 +5,7 @@ the BLAKE3 of topic and node id, smallest first. When nobody holds the lease, th
 it, waits LEASE_CLAIM_SECONDS for a better claim, and holds it; each one behind it waits
 LEASE_TURN_SECONDS more. A node that has nobody to compete with holds it at once. Whoever sees a better
 ranked live holder (`rival`) stops ordering, lets finish what is under way (it was announced), and gives up.
+What a seed has that others tell of (`seeds`) is fetched by nobody.
 
 The origin fetches what it wants itself. A node that wants other files, and sees nothing of them announced
 for NEGLECT_SECONDS, does not wait for hours: it fetches them on an errand of its own, announced like
@@ -25,6 +26,7 @@ from protocol.bits import minus
 from protocol.ids import NodeId, SnapshotKey
 from swarm.scheduler.patience import HOLDERS_WAITED_FOR, Patience
 from swarm.scheduler.rival import SPREAD_SECONDS, Rival, stall_seconds
+from swarm.scheduler.seeds import Seeds
 from swarm.scheduler.states import FETCHING, HELD, NEXT, Notice, State
 
 LEASE_CLAIM_SECONDS: Final = 0.2
@@ -77,6 +79,7 @@ class Lease:
         self._distant: dict[NodeId, Rival] = {}
         self._stall = stall_seconds(longest_chunk)
         self._patience = Patience(HOLDERS_WAITED_FOR * self._stall)
+        self.seeds = Seeds(self._stall)
         self._settled_at = settled_at
         self._open_since: float | None = None
         self._neglected_since: float | None = None
@@ -186,6 +189,7 @@ class Lease:
             rival.arrived(bits, now)
         for distant in self._distant.values():
             distant.arrived(bits, now)
+        self.seeds.arrived(bits, now)
 
     def received(self) -> None:
         """A peer sent this node a chunk: others are worth waiting for."""
@@ -198,10 +202,10 @@ class Lease:
         return not self._patience.over and rival.is_live(now)
 
     def under_way(self, now: float) -> int:
-        """What live holders, and others on errands, announced and have not got yet."""
+        """What live holders, and others on errands, announced and have not got yet, and what seeds have."""
         if self._patience.over:
             return 0
-        bits = 0
+        bits = self.seeds.coming(now)
         for rival in self._rivals.values():
             if rival.announced and now < rival.announced_until:
                 bits |= rival.announced
@@ -262,8 +266,9 @@ class Lease:
             times.append(self._entered_at + LEASE_REST_SECONDS)
         elif self.state is State.WAITING and self._open_since is not None:
             times.append(self._turn_at(now))
-        if (impatient := self._patience.next_wake()) is not None:
-            times.append(impatient)
+        for clock in (self._patience.next_wake(), self.seeds.next_wake(now)):
+            if clock is not None:
+                times.append(clock)
         if self._neglected_since is not None:
             times.append(self._neglected_since + NEGLECT_SECONDS)
         return min((time for time in times if time > now), default=None)

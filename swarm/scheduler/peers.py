@@ -106,7 +106,7 @@ class Peers:
         if self._expected is None:
             self._expected = 0
             for peer in self._peers.values():
-                self._expected |= self._expect(peer)
+                self._expected |= self.expect(peer)
         return self._expected
 
     @property
@@ -119,7 +119,8 @@ class Peers:
                     self._relayed |= peer.offers
         return self._relayed
 
-    def _expect(self, peer: Peer) -> int:
+    def expect(self, peer: Peer) -> int:
+        """What this peer has and may be expected to send before long."""
         doubtful = peer.failures >= DOUBTFUL_FAILURES or (peer.faults and self._is_resting(peer))
         return peer.offers if doubtful else minus(peer.has, peer.absent)
 
@@ -176,7 +177,7 @@ class Peers:
             if self._relayed is not None and peer.wants:
                 self._relayed |= offered
         if self._expected is not None:
-            self._expected |= self._expect(peer)
+            self._expected |= self.expect(peer)
         return new
 
     def lost(self, peer: Peer, bits: int) -> None:

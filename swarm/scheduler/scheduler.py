@@ -136,6 +136,7 @@ class Scheduler:
         self._dispatch.look(now)
         clocks = self._dispatch.clocks()
         commands = self._give_up_stalled(clocks, now)
+        commands += self._hearsay.seeds(self.missing, now)
         commands += self._origin.follow(self.missing, self._for_upstream(now), self._served(now), now)
         commands += self._order_upstream(now)
         commands += self._order_from_all(clocks, now)
@@ -161,7 +162,7 @@ class Scheduler:
         return self._dispatch.call_off(event.peer)
 
     def _peer_company(self, event: ev.PeerCompany, now: float) -> list[Command]:
-        self._peers.add(event.peer).company = event.nodes
+        self._hearsay.company(event.peer, event.nodes, now)
         return []
 
     def _peer_has(self, event: ev.PeerHas, now: float) -> list[Command]:
@@ -184,6 +185,9 @@ class Scheduler:
         if event.holder is None:
             self._desk.announced(event.bits)
         return self._hearsay.fetching(event, self._have, now)
+
+    def _peer_seed(self, event: ev.PeerSeed, now: float) -> list[Command]:
+        return self._hearsay.seed(event, now)
 
     def _peer_elsewhere(self, event: ev.PeerElsewhere, now: float) -> list[Command]:
         peer = self._peers.add(event.peer)
@@ -342,6 +346,7 @@ class Scheduler:
         obtainable = bool(
             self._orders.busy - bool(self._orders.count(UPSTREAM))
             or missing & self._vouched & self._peers.expected
+            or missing & self._lease.seeds.coming(now)
             or self._origin.promising(now)
         )
         origin_lives = self._lease.origin(now) is not None
@@ -361,6 +366,7 @@ class Scheduler:
         """When to look at everything though nothing happens."""
         times: list[float | None] = [
             self._lease.next_wake(now),
+            self._hearsay.next_wake(),
             *self._origin.next_wake(),
             self._peers.next_wake(),
             self._desk.next_wake(),
@@ -383,6 +389,7 @@ _HANDLERS: Final[dict[type[Event], Callable[[Scheduler, Any, float], list[Comman
     ev.PeerLost: Scheduler._peer_lost,
     ev.PeerLease: Scheduler._peer_lease,
     ev.PeerFetching: Scheduler._peer_fetching,
+    ev.PeerSeed: Scheduler._peer_seed,
     ev.PeerElsewhere: Scheduler._peer_elsewhere,
     ev.Wanted: Scheduler._wants,
     ev.Vouched: Scheduler._can_check,

@@ -22,6 +22,7 @@ from protocol.messages import (
     Leave,
     Lost,
     NeedClaims,
+    SeedHeard,
 )
 from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicEvent
 from swarm.exchange.topics import Sayable
@@ -29,7 +30,7 @@ from swarm.scheduler import events as ev
 from swarm.transfer.claims import ClaimBook
 from swarm.transfer.news import cut
 
-Say = ev.SayFetching | ev.SayLease | ev.AskClaims | ev.PassLease | ev.PassFetching
+Say = ev.SayFetching | ev.SayLease | ev.AskClaims | ev.PassLease | ev.PassFetching | ev.PassSeed
 """The commands that are carried out by telling peers something."""
 
 
@@ -62,8 +63,8 @@ def _translate(event: TopicEvent, book: ClaimBook, have: int, total: int) -> lis
             return [ev.PeerLost(peer, bitset.from_ranges(ranges, total))]
         case PeerMessage(peer, Elsewhere(_, ranges)):
             return [ev.PeerElsewhere(peer, bitset.from_ranges(ranges, total))]
-        case PeerMessage(peer, Fetching() | Lease() | FetchingHeard() | LeaseHeard() as said):
-            return [_of_the_lease(peer, said, total)]
+        case PeerMessage(peer, Fetching() | Lease() | FetchingHeard() | LeaseHeard() | SeedHeard() as said):
+            return [_of_sources(peer, said, total)]
         case PeerMessage(peer, Claims() as claims):
             fresh = book.add(claims, claims.signer, have, passed_on=claims.signer != peer)
             return [ev.Vouched(fresh)] if fresh else []
@@ -71,9 +72,9 @@ def _translate(event: TopicEvent, book: ClaimBook, have: int, total: int) -> lis
             return []
 
 
-def _of_the_lease(
-    peer: NodeId, said: Fetching | Lease | FetchingHeard | LeaseHeard, total: int
-) -> ev.PeerFetching | ev.PeerLease:
+def _of_sources(
+    peer: NodeId, said: Fetching | Lease | FetchingHeard | LeaseHeard | SeedHeard, total: int
+) -> ev.PeerFetching | ev.PeerLease | ev.PeerSeed:
     match said:
         case Fetching(_, ranges):
             return ev.PeerFetching(peer, bitset.from_ranges(ranges, total))
@@ -83,6 +84,8 @@ def _of_the_lease(
             return ev.PeerLease(peer, held, fetched)
         case LeaseHeard(_, holder, held, fetched, age):
             return ev.PeerLease(peer, held, fetched, holder, age / 1000)
+        case SeedHeard(_, seed, ranges, age):
+            return ev.PeerSeed(peer, seed, bitset.from_ranges(ranges, total), age / 1000)
 
 
 def to_messages(command: Say, key: SnapshotKey) -> list[tuple[Sayable, NodeId | None]]:
@@ -98,3 +101,6 @@ def to_messages(command: Say, key: SnapshotKey) -> list[tuple[Sayable, NodeId | 
             return [(LeaseHeard(key, holder, held, fetched, int(1000 * age)), peer) for peer in to]
         case ev.PassFetching(holder, bits, to):
             return [(FetchingHeard(key, holder, ranges), peer) for peer in to for ranges in cut(bits)]
+        case ev.PassSeed(seed, bits, age, to):
+            first = cut(bits)[:1]
+            return [(SeedHeard(key, seed, ranges, int(1000 * age)), peer) for peer in to for ranges in first]

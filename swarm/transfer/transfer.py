@@ -236,7 +236,14 @@ class Transfer:
                 self.fail(self._nobody_has(bits))
             case ev.Complete():
                 self._say_join()
-            case ev.SayFetching() | ev.SayLease() | ev.AskClaims() | ev.PassLease() | ev.PassFetching():
+            case (
+                ev.SayFetching()
+                | ev.SayLease()
+                | ev.AskClaims()
+                | ev.PassLease()
+                | ev.PassFetching()
+                | ev.PassSeed()
+            ):
                 for message, peer in to_messages(command, self.key):
                     self._say(message, peer)
 

@@ -25,6 +25,7 @@ from protocol.messages import (
     Peers,
     Ping,
     Pong,
+    SeedHeard,
     Seek,
 )
 from protocol.noise import KEY
@@ -86,6 +87,7 @@ def hearsay(number: int, topic: SnapshotKey) -> list[Message]:
             Company(key, tuple(made_up(MAX_COMPANY * number + one) for one in range(MAX_COMPANY))),
             LeaseHeard(key, someone, True, number, 0),
             FetchingHeard(key, someone, RANGES),
+            SeedHeard(key, someone, RANGES, 0),
             Seek(key, someone, (f"10.255.0.1:{1 + number}",), 3),
         ]
     return said

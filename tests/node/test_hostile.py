@@ -27,6 +27,7 @@ from protocol.messages import (
     LeaseHeard,
     Ranges,
     Request,
+    SeedHeard,
 )
 from protocol.signing import attest
 from swarm.exchange.control import LINK_DEAD_SECONDS
@@ -172,6 +173,10 @@ def by_made_up_nodes(liar: Villain, content: Content, second: int) -> None:
     )
 
 
+def for_made_up_seeds(liar: Villain, content: Content, second: int) -> None:
+    liar.control.say(SeedHeard(content.key, made_up(second // 10), every(content), 0))
+
+
 def with_made_up_chunks(liar: Villain, content: Content, second: int) -> None:
     """It says of each that it has it now, signs it, and sends none."""
     if not second:
@@ -186,7 +191,15 @@ def every(content: Content) -> Ranges:
 
 
 @pytest.mark.parametrize(
-    "lie", [held, with_made_up_progress, given_up_and_taken, by_made_up_nodes, with_made_up_chunks]
+    "lie",
+    [
+        held,
+        with_made_up_progress,
+        given_up_and_taken,
+        by_made_up_nodes,
+        for_made_up_seeds,
+        with_made_up_chunks,
+    ],
 )
 async def test_a_lease_that_brings_nothing_is_not_waited_for(
     tmp_path: Path, content: Content, lie: Callable[[Villain, Content, int], None], autojump_clock: MockClock

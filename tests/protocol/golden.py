@@ -43,6 +43,7 @@ from protocol.messages import (
     Renew,
     Request,
     Revoked,
+    SeedHeard,
     Seek,
 )
 from tests.protocol.peers import TOPIC
@@ -74,6 +75,7 @@ GOLDEN: Final[list[tuple[ControlMessage | BulkMessage, str]]] = [
     (Seek(TOPIC, NodeId(TOPIC), ("a:1",), 3), "9519" + T + T + "91a3613a3103"),
     (LeaseHeard(TOPIC, NodeId(TOPIC), True, 1000, 5), "9617" + T + T + "c3cd03e805"),
     (FetchingHeard(TOPIC, NodeId(TOPIC), ((1, 1),)), "9418" + T + T + "91920101"),
+    (SeedHeard(TOPIC, NodeId(TOPIC), ((1, 1),), 5), "951a" + T + T + "9192010105"),
     (Company(TOPIC, (NodeId(TOPIC),)), "9316" + T + "91" + T),
     (Lookup(1, "hf", "model", "a/b", "main"), "960e01a26866a56d6f64656ca3612f62a46d61696e"),
     (Found(1, TOPIC, "c0"), "940f01" + T + "a26330"),

@@ -80,6 +80,7 @@ FIELDS: Final[Mapping[str, Some]] = {
     "revision": names,
     "reason": names,
     "seeker": nodes,
+    "seed": nodes,
     "addresses": _several(names),
     "hops": st.integers(0, MAX_SEEK_HOPS),
     "holder": nodes,

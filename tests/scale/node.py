@@ -24,6 +24,7 @@ from protocol.messages import (
     LeaseHeard,
     NeedClaims,
     Refuse,
+    SeedHeard,
 )
 from swarm.exchange.company import COMPANY_SECONDS
 from swarm.exchange.usage import Usage
@@ -302,6 +303,11 @@ class Node:
         size = wire_bytes(FetchingHeard(TOPIC, command.holder, to_ranges(command.bits)))
         self._tell(command.to, "FetchingHeard", size, ev.PeerFetching(self.id, command.bits, command.holder))
 
+    def _pass_seed(self, command: ev.PassSeed) -> None:
+        seed, bits, age = command.seed, command.bits, command.age
+        size = wire_bytes(SeedHeard(TOPIC, seed, to_ranges(bits), int(1000 * age)))
+        self._tell(command.to, "SeedHeard", size, ev.PeerSeed(self.id, seed, bits, age))
+
     def _tell(self, to: tuple[NodeId, ...], name: str, size: int, event: ev.Event) -> None:
         self.tally.add(name, size, len(to))
         audience = [self.links[peer].peer for peer in to if peer in self.links]
@@ -414,6 +420,7 @@ _CARRY_OUT: Final[dict[type[ev.Command], Callable[[Node, Any], None]]] = {
     ev.SayFetching: Node._say_fetching,
     ev.PassLease: Node._pass_lease,
     ev.PassFetching: Node._pass_fetching,
+    ev.PassSeed: Node._pass_seed,
     ev.WakeAt: Node._wake,
     ev.Complete: Node._completed,
     ev.Stuck: Node._is_stuck,

@@ -292,7 +292,7 @@ class Node:
                 self.tell_all(ev.PeerLease(self.id, held, fetched))
             case ev.SayFetching(bits):
                 self.tell_all(ev.PeerFetching(self.id, bits))
-            case ev.PassLease() | ev.PassFetching():
+            case ev.PassLease() | ev.PassFetching() | ev.PassSeed():
                 self.pass_on(command)
             case ev.WakeAt(time):
                 self.wake(time)
@@ -302,13 +302,15 @@ class Node:
             case ev.Stuck():
                 self.stuck = True
 
-    def pass_on(self, command: ev.PassLease | ev.PassFetching) -> None:
+    def pass_on(self, command: ev.PassLease | ev.PassFetching | ev.PassSeed) -> None:
         event: ev.Event
         match command:
             case ev.PassLease(holder, held, fetched, age, _):
                 event = ev.PeerLease(self.id, held, fetched, holder, age)
             case ev.PassFetching(holder, bits, _):
                 event = ev.PeerFetching(self.id, bits, holder)
+            case ev.PassSeed(seed, bits, age, _):
+                event = ev.PeerSeed(self.id, seed, bits, age)
         for peer in command.to:
             self.tell(self.world.nodes[peer], event)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from blake3 import blake3
 
 from protocol.ids import NodeId
-from swarm.scheduler.events import PassFetching, PassLease, PeerFetching, PeerLease
+from swarm.scheduler.events import PassFetching, PassLease, PassSeed, PeerFetching, PeerLease, PeerSeed
 from swarm.scheduler.hearsay import Hearsay
 from swarm.scheduler.lease import LEASE_SAY_SECONDS, MAX_DISTANT, Lease
 from swarm.scheduler.peers import Peers
 from swarm.scheduler.rival import LEASE_SILENT_SECONDS, LEASE_STALL_SECONDS, SPREAD_SECONDS
+from swarm.scheduler.seeds import SEED_SAY_SECONDS, SEED_SILENT_SECONDS
 from tests.scheduler.simulator import TOPIC
 
 FIRST, SECOND, ME, A, B = sorted(
@@ -183,3 +184,87 @@ def test_invented_holders_are_forgotten_and_limited() -> None:
     assert sum(bool(bench.lease.announced_by(node, 1, 1.0)) for node in invented) == MAX_DISTANT
     bench.hears(A, FIRST, 100.0)
     assert bench.lease.origin(100.0) == FIRST
+
+
+# --- seeds ----------------------------------------------------------------------------------------
+
+
+def with_a_seed() -> Bench:
+    """SECOND has two chunks and wants nothing."""
+    bench = Bench()
+    bench.peers.joined(SECOND, wants=False, can_fetch=False)
+    bench.peers.gained(bench.peers.add(SECOND), 0b11)
+    return bench
+
+
+def test_a_seed_is_told_of_to_those_it_is_not_linked_with_as_soon_as_that_is_known() -> None:
+    bench = with_a_seed()
+    assert bench.hearsay.seeds(0b1, 1.0) == []
+    bench.hearsay.company(SECOND, (ME, A), 1.1)
+    assert bench.hearsay.seeds(0b1, 1.1) == [PassSeed(SECOND, 0b11, 0.0, (B,))]
+
+
+def test_a_seed_is_told_of_once_a_second_while_it_has_what_is_missing() -> None:
+    bench = with_a_seed()
+    bench.hearsay.company(SECOND, (ME, A), 1.0)
+    assert bench.hearsay.next_wake() is None
+    bench.hearsay.seeds(0b1, 1.0)
+    assert bench.hearsay.next_wake() == 1.0 + SEED_SAY_SECONDS
+    bench.hearsay.company(SECOND, (A, ME), 1.5)
+    assert bench.hearsay.seeds(0b1, 1.5) == []
+    assert bench.hearsay.seeds(0b1, 1.0 + SEED_SAY_SECONDS) != []
+    assert bench.hearsay.seeds(0b100, 1.0 + 2 * SEED_SAY_SECONDS) == []
+    assert bench.hearsay.next_wake() is None
+
+
+def test_who_wants_chunks_itself_is_no_seed_nor_one_that_all_are_linked_with() -> None:
+    bench = with_a_seed()
+    bench.hearsay.company(SECOND, (A, B, ME), 1.0)
+    bench.peers.gained(bench.peers.add(A), 0b11)
+    bench.hearsay.company(A, (ME,), 1.0)
+    assert bench.hearsay.seeds(0b1, 1.0) == []
+    assert bench.lease.under_way(1.0) == 0
+
+
+def test_of_two_with_as_much_one_is_told_of() -> None:
+    bench = with_a_seed()
+    bench.peers.joined(A, wants=False, can_fetch=False)
+    bench.peers.gained(bench.peers.add(A), 0b11)
+    for peer in (SECOND, A):
+        bench.hearsay.company(peer, (ME,), 1.0)
+    assert bench.hearsay.seeds(0b1, 1.0) == [PassSeed(SECOND, 0b11, 0.0, (B,))]
+
+
+def test_who_does_not_send_what_it_has_is_not_told_of() -> None:
+    bench = with_a_seed()
+    bench.hearsay.company(SECOND, (ME,), 1.0)
+    bench.peers.distrust(bench.peers.add(SECOND), 1.0)
+    assert bench.hearsay.seeds(0b1, 1.0) == []
+
+
+def test_what_is_heard_of_a_seed_counts_and_is_passed_on_once() -> None:
+    bench = Bench()
+    said = PeerSeed(A, FIRST, 0b11, 0.25)
+    assert bench.hearsay.seed(said, 1.0) == [PassSeed(FIRST, 0b11, 0.25, (SECOND, B))]
+    assert bench.hearsay.seed(PeerSeed(B, FIRST, 0b11, 0.0), 1.1) == []
+    assert bench.lease.under_way(1.1) == 0b11
+    assert bench.lease.next_wake(1.1) == 0.75 + SEED_SILENT_SECONDS
+    assert bench.lease.under_way(0.75 + SEED_SILENT_SECONDS) == 0
+    assert bench.hearsay.seed(PeerSeed(A, ME, 0b11, 0.0), 9.0) == []
+    assert bench.lease.under_way(9.0) == 0
+
+
+def test_a_newcomer_is_told_of_seeds_it_is_not_linked_with() -> None:
+    bench = Bench()
+    bench.hearsay.seed(PeerSeed(A, FIRST, 0b11, 0.0), 1.0)
+    assert bench.hearsay.newcomer(B, 1.5) == [PassSeed(FIRST, 0b11, 0.5, (B,))]
+    bench.peers.add(FIRST).company = (B, ME)
+    assert bench.hearsay.newcomer(B, 1.5) == []
+
+
+def test_what_a_seed_has_counts_while_it_comes_round_from_anybody() -> None:
+    bench = Bench()
+    for second in range(1, 20):
+        bench.lease.arrived(B, 0b1, float(second))
+        bench.hearsay.seed(PeerSeed(A, FIRST, 0b11, 0.0), float(second))
+    assert bench.lease.under_way(20.0) == 0b11

@@ -9,11 +9,14 @@ from swarm.scheduler.events import (
     Complete,
     Fetch,
     OrderFailed,
+    PassSeed,
+    PeerCompany,
     PeerFetching,
     PeerHas,
     PeerJoined,
     PeerLease,
     PeerLeft,
+    PeerSeed,
     SayFetching,
     SayLease,
     Stored,
@@ -21,9 +24,10 @@ from swarm.scheduler.events import (
 )
 from swarm.scheduler.lease import LEASE_CLAIM_SECONDS, LEASE_SAY_SECONDS
 from swarm.scheduler.rival import LEASE_LEFT_SECONDS
+from swarm.scheduler.seeds import SEED_SAY_SECONDS, SEED_SILENT_SECONDS
 from swarm.scheduler.spans import FIRST_PARALLEL, FIRST_SPAN_BYTES
 from swarm.scheduler.upstream import UPSTREAM_ATTEMPTS, UPSTREAM_PAUSE_SECONDS
-from tests.scheduler.bench import CHUNK, SETTLE, A, B, Bench
+from tests.scheduler.bench import CHUNK, ME, SETTLE, A, B, Bench, C
 
 
 def origin_of(*sizes: int) -> Bench:
@@ -168,3 +172,34 @@ def test_what_a_vanished_origin_had_announced_is_fetched_last() -> None:
         asked += orders
         bench.tell(*(Stored(chunk, UPSTREAM) for chunk in orders))
     assert {chunk % 2 for chunk in asked[:32]} == {1}
+
+
+def test_what_a_seed_has_that_this_node_is_not_linked_with_is_not_fetched_while_it_is_told_of() -> None:
+    bench = Bench(4 * CHUNK, usable=True)
+    bench.tell(PeerJoined(A, True, False))
+    bench.tell(PeerSeed(A, C, bench.all, 0.0))
+    bench.until(SEED_SILENT_SECONDS - 0.01)
+    assert bench.take(SayLease, Fetch) == []
+    bench.until(SEED_SILENT_SECONDS + 0.01)
+    assert bench.take(SayLease, Fetch)[0] == SayLease(True, 0)
+
+
+def test_what_a_seed_has_whose_link_was_given_up_is_not_fetched_at_once() -> None:
+    bench = Bench(4 * CHUNK, usable=True)
+    bench.tell(PeerJoined(B, True, False), PeerJoined(A, False, False), PeerHas(A, bench.all))
+    bench.tell(PeerCompany(A, (ME,)))
+    bench.until(5.0)
+    bench.tell(PeerLeft(A))
+    bench.until(4.0 + SEED_SILENT_SECONDS - 0.01)
+    assert bench.take(SayLease) == []
+    bench.until(5.0 + SEED_SILENT_SECONDS + SEED_SAY_SECONDS)
+    assert bench.take(SayLease)[0] == SayLease(True, 0)
+
+
+def test_a_seed_is_told_of_once_a_second_though_nothing_happens() -> None:
+    bench = Bench(4 * CHUNK)
+    bench.tell(PeerJoined(B, True, False), PeerJoined(A, False, False), PeerHas(A, bench.all))
+    assert bench.take(PassSeed) == []
+    bench.tell(PeerCompany(A, (ME,)))
+    bench.until(3.5)
+    assert bench.take(PassSeed) == [PassSeed(A, bench.all, 0.0, (B,))] * 4

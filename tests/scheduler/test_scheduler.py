@@ -22,6 +22,7 @@ from swarm.scheduler.events import (
     PeerLease,
     PeerLeft,
     PeerLost,
+    PeerSeed,
     SayLease,
     Stored,
     Stuck,
@@ -293,8 +294,8 @@ def test_stuck_is_said_when_nobody_has_the_rest_and_nobody_could_fetch_it() -> N
 
 @pytest.mark.parametrize(
     "hope",
-    [PeerJoined(A, True, True), Upstream(True), PeerHas(A, 0b1)],
-    ids=["a peer that could fetch", "an upstream", "a peer that has it"],
+    [PeerJoined(A, True, True), Upstream(True), PeerHas(A, 0b1), PeerSeed(A, B, 0b1, 0.0)],
+    ids=["a peer that could fetch", "an upstream", "a peer that has it", "a seed that has it"],
 )
 def test_not_stuck_while_there_is_hope(hope: Event) -> None:
     bench = Bench(CHUNK)

@@ -19,6 +19,7 @@ from protocol.messages import (
     Leave,
     Lost,
     NeedClaims,
+    SeedHeard,
 )
 from protocol.signing import attest
 from swarm.exchange.interfaces import PeerGone, PeerMessage, TopicMessage
@@ -53,6 +54,9 @@ def events(message: TopicMessage | Elsewhere) -> list[ev.Event]:
         (Elsewhere(KEY, ((1, 2),)), ev.PeerElsewhere(WHO, 0b110)),
         (Lease(KEY, True, 7), ev.PeerLease(WHO, True, 7)),
         (Company(KEY, (WHO, OTHER, WHO)), ev.PeerCompany(WHO, (WHO, OTHER, WHO))),
+        (LeaseHeard(KEY, OTHER, True, 7, 250), ev.PeerLease(WHO, True, 7, OTHER, 0.25)),
+        (FetchingHeard(KEY, OTHER, ((2, 2),)), ev.PeerFetching(WHO, 0b1100, OTHER)),
+        (SeedHeard(KEY, OTHER, ((0, 3),), 500), ev.PeerSeed(WHO, OTHER, 0b111, 0.5)),
     ],
 )
 def test_each_message(message: TopicMessage | Elsewhere, event: ev.Event) -> None:
@@ -100,6 +104,7 @@ def test_a_referee_that_leaves_makes_way() -> None:
             [(LeaseHeard(KEY, WHO, True, 7, 250), peer) for peer in (WHO, OTHER)],
         ),
         (ev.PassFetching(WHO, 0b10, (OTHER,)), [(FetchingHeard(KEY, WHO, ((1, 1),)), OTHER)]),
+        (ev.PassSeed(WHO, 0b10, 0.5, (OTHER,)), [(SeedHeard(KEY, WHO, ((1, 1),), 500), OTHER)]),
     ],
 )
 def test_what_the_scheduler_wants_said(command: Say, told: list[tuple[Sayable, None]]) -> None:

@@ -29,6 +29,7 @@ from protocol.messages import (
     LeaseHeard,
     Leave,
     Lost,
+    SeedHeard,
     decode_bulk,
     decode_control,
     encode_message,
@@ -61,6 +62,7 @@ def seeds() -> Iterator[bytes]:
         LeaseHeard(TOPIC, FAR, True, 7, 250),
         FetchingHeard(TOPIC, FAR, ((0, 9),)),
         LeaseHeard(TOPIC, FAR, False, 7, 0),
+        SeedHeard(TOPIC, FAR, ((0, 9),), 20),
     ]
     yield spoken((1, message) for message in (*held, *taken))
     yield spoken((who, message) for message in taken for who in (1, 2, 131))
