@@ -52,14 +52,14 @@ class Seeds:
         if seed is not None:
             if said_at <= seed.heard_at + SEED_SAY_SECONDS / 2:
                 return False
-            seed.bits, seed.heard_at = bits, min(said_at, now)
+            seed.bits, seed.heard_at = bits, said_at
             return not self._stalled(seed, now)
         if said_at + SEED_SILENT_SECONDS <= now or not minus(bits, self._heard_lately(now)):
             return False
         self._forget(now)
         if len(self._seeds) >= MAX_SEEDS:
             return False
-        self._seeds[node] = Seed(bits, min(said_at, now), now)
+        self._seeds[node] = Seed(bits, said_at, now)
         return True
 
     def arrived(self, bits: int, now: float) -> None:

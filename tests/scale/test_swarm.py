@@ -14,7 +14,7 @@ from swarm.exchange.peers import LEFT_FREE
 from swarm.scheduler.neighbours import MAX_LINKS
 from tests.scale.plot import svg
 from tests.scale.report import Report, begun, ended, look, table
-from tests.scale.swarm import Scenario, Swarm, layout_of
+from tests.scale.swarm import LINKING_SECONDS, Scenario, Swarm, layout_of
 
 SMALL = Scenario(nodes=24, size=96 * MIB, mbit=200.0, max_links=8)
 """More nodes than links: not everybody is linked with everybody."""
@@ -64,10 +64,18 @@ def test_a_hub_is_paid_about_once_though_nobody_sees_all() -> None:
     assert sum(node.upstream_bytes for node in swarm.nodes) <= swarm.upstream.paid
 
 
-def test_beside_a_hub_most_comes_from_the_one_that_has_it() -> None:
-    report = run(replace(SMALL, origin="both", upstream_mbit=20.0))[1]
+def test_beside_a_hub_nobody_pays_for_what_somebody_has() -> None:
+    report = run(replace(SMALL, origin="both", spread=0.1))[1]
     assert report.unfinished == 0
-    assert report.upstream_paid < 0.5 < report.source_sent
+    assert report.upstream_paid == 0.0
+
+
+def test_when_the_one_that_has_it_is_gone_the_hub_is_paid_for_the_rest() -> None:
+    swarm = Swarm(replace(SMALL, origin="both", spread=0.1))
+    swarm.clock.after(LINKING_SECONDS + 2.0, lambda: swarm.kill(swarm.nodes[0]))
+    swarm.run(60.0)
+    assert not swarm.unfinished
+    assert 0.1 < swarm.upstream.paid / SMALL.size < 0.75
 
 
 def test_another_goes_on_when_the_origin_dies() -> None:

@@ -197,9 +197,10 @@ def test_what_a_seed_has_whose_link_was_given_up_is_not_fetched_at_once() -> Non
 
 
 def test_a_seed_is_told_of_once_a_second_though_nothing_happens() -> None:
-    bench = Bench(4 * CHUNK)
+    bench = Bench(4 * CHUNK, vouched=False)
     bench.tell(PeerJoined(B, True, False), PeerJoined(A, False, False), PeerHas(A, bench.all))
+    bench.until(60.0)
     assert bench.take(PassSeed) == []
     bench.tell(PeerCompany(A, (ME,)))
-    bench.until(3.5)
+    bench.until(63.5)
     assert bench.take(PassSeed) == [PassSeed(A, bench.all, 0.0, (B,))] * 4

@@ -35,12 +35,6 @@ def test_what_was_just_said_is_no_news_and_prolongs_nothing() -> None:
     assert list(seeds.known(2.5)) == [(ONE, 0b111, 0.5)]
 
 
-def test_a_word_from_the_future_counts_from_now() -> None:
-    seeds = Seeds(STALL)
-    seeds.heard(ONE, 0b11, 9.0, 1.0)
-    assert seeds.coming(1.0 + SEED_SILENT_SECONDS) == 0
-
-
 def test_a_seed_of_which_nothing_comes_round_counts_no_more_whatever_comes_then() -> None:
     seeds = Seeds(STALL)
     told_until(seeds, 14)
@@ -52,6 +46,8 @@ def test_a_seed_of_which_nothing_comes_round_counts_no_more_whatever_comes_then(
     assert seeds.coming(16.0) == 0
     assert not seeds.heard(ONE, 0b1111, 100.0, 100.0)
     assert seeds.coming(100.0) == 0
+    assert seeds.heard(TWO, 0b1111, 100.0, 100.0)
+    assert seeds.coming(100.0) == 0b1111
 
 
 def test_it_counts_on_as_long_as_something_comes_round() -> None:
