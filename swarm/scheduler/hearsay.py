@@ -37,7 +37,6 @@ class Hearsay:
         self._lease = lease
         self._peers = peers
         self._tell_at = -math.inf
-        self._telling = False
 
     def lease(self, event: PeerLease, now: float) -> list[Command]:
         """A peer says something of its lease, or of another's."""
@@ -88,20 +87,14 @@ class Hearsay:
             return []
         self._tell_at = now + SEED_SAY_SECONDS
         told: list[Command] = []
-        self._telling = False
         for peer in self._peers:
             if peer.wants or not peer.company:
                 continue
             bits = self._peers.expect(peer)
             to = self._audience(peer.node, self._me) if bits & missing else ()
-            self._telling |= bool(to)
             if to and self._lease.seeds.heard(peer.node, bits, now, now):
                 told.append(PassSeed(peer.node, bits, 0.0, to))
         return told
-
-    def next_wake(self) -> float | None:
-        """When seeds are to be told of again."""
-        return self._tell_at if self._telling else None
 
     def newcomer(self, peer: NodeId, now: float) -> list[Command]:
         """Tell a peer that takes part from now on of seeds and of the origin, if that may be news to it."""

@@ -366,7 +366,6 @@ class Scheduler:
         """When to look at everything though nothing happens."""
         times: list[float | None] = [
             self._lease.next_wake(now),
-            self._hearsay.next_wake(),
             *self._origin.next_wake(),
             self._peers.next_wake(),
             self._desk.next_wake(),

@@ -197,10 +197,11 @@ def test_what_a_seed_has_whose_link_was_given_up_is_not_fetched_at_once() -> Non
 
 
 def test_a_seed_is_told_of_once_a_second_though_nothing_happens() -> None:
-    bench = Bench(4 * CHUNK, vouched=False)
+    bench = Bench(4 * CHUNK)
     bench.tell(PeerJoined(B, True, False), PeerJoined(A, False, False), PeerHas(A, bench.all))
-    bench.until(60.0)
+    bench.until(4.0)
+    bench.tell(Stored(1, A))
     assert bench.take(PassSeed) == []
     bench.tell(PeerCompany(A, (ME,)))
-    bench.until(63.5)
+    bench.until(7.5)
     assert bench.take(PassSeed) == [PassSeed(A, bench.all, 0.0, (B,))] * 4
