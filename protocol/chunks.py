@@ -44,24 +44,30 @@ def chunk_count(file_size: int) -> int:
 
 
 class Chunk:
-    """Bytes whose BLAKE3 digest is `digest`; raises WrongBytes when they have another."""
+    """Bytes whose BLAKE3 digest is `digest`; raises WrongBytes when they have another.
 
-    __slots__ = ("data", "digest")
+    `data` is for reading. `memory` is the same as it came: it tells where the bytes lie.
+    """
+
+    __slots__ = ("data", "digest", "memory")
 
     def __init__(self, data: Bytes, digest: ChunkDigest) -> None:
         found = blake3(data).digest()
         if found != digest:
             raise WrongBytes(f"expected {digest.hex()[:16]}…, got {found.hex()[:16]}…")
-        self.data = memoryview(data)
-        self.digest = digest
+        self._keep(data, digest)
 
     @classmethod
     def named(cls, data: Bytes) -> Chunk:
         """The chunk these bytes make, under their own name: what an origin does before it attests."""
         chunk = cls.__new__(cls)
-        chunk.data = memoryview(data)
-        chunk.digest = ChunkDigest(blake3(data).digest())
+        chunk._keep(data, ChunkDigest(blake3(data).digest()))
         return chunk
+
+    def _keep(self, data: Bytes, digest: ChunkDigest) -> None:
+        self.memory = memoryview(data)
+        self.data = self.memory.toreadonly()
+        self.digest = digest
 
     def __len__(self) -> int:
         return self.data.nbytes

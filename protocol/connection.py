@@ -2,17 +2,15 @@
 
 The adapter's loop is: send `data_to_send()`, receive into `buffer()`, say how many bytes by
 `received(n)`, act on the events, again. After HandshakeDone, `seal(message)` makes the bytes of a
-message, and `seal_laid` those of one whose payload was read to where it is sent from; `frames(n)` and
-`opened` are the halves of `received`, for an adapter that receives while a worker
-opens what came before. A connection is of one kind and takes only messages of that kind; one for admission
-carries those of control connections. How the bytes are cut into reads changes nothing: the same events come
-in the same order, then the same fault.
+message, and `seal_laid` those of one whose payload was read to where it is sent from. A connection
+is of one kind and takes only messages of that kind; one for admission carries those of control
+connections. How the bytes are cut into reads changes nothing: the same events come in the same order, then
+the same fault.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,10 +79,6 @@ class Laid:
     memory: memoryview
 
 
-Frame = memoryview | BadFrame
-"""One that is whole, or what is wrong with the next."""
-
-
 class Connection:
     """One side of a connection. `ephemeral` is 32 fresh random bytes, used for nothing else ever.
 
@@ -117,11 +111,6 @@ class Connection:
         return self._inbox.space()
 
     @property
-    def expected(self) -> int:
-        """Bytes of the frame under way in all, as far as is known."""
-        return self._inbox.expected
-
-    @property
     def lacking(self) -> int:
         """Bytes without which the next event will not come: fewer mean nothing yet."""
         return self._inbox.lacking
@@ -134,31 +123,9 @@ class Connection:
         """
         self.check()
         self._inbox.wrote(count)
-        return self.opened(self._whole_frames())
-
-    def frames(self, count: int) -> list[Frame]:
-        """The frames that these bytes make whole, once the handshake is done: for `opened`, in this order.
-
-        If OWN_FROM bytes or more were expected, they stay as they are while more is received into `buffer()`.
-        """
-        self.check()
-        self._inbox.wrote(count)
-        frames: list[Frame] = []
-        try:
-            for frame in self._whole_frames():
-                frames.append(frame)
-        except BadFrame as error:
-            frames.append(error)
-        return frames
-
-    def opened(self, frames: Iterable[Frame]) -> list[Event]:
-        """What these mean, as `received` tells it. May run in a worker thread, one caller at a time."""
-        self.check()
         events: list[Event] = []
         try:
-            for frame in frames:
-                if isinstance(frame, BadFrame):
-                    raise frame
+            while (frame := self._inbox.next_frame(self._cap())) is not None:
                 event = self._handle(frame)
                 self.state = after(self.state, Step.FRAME)
                 if event is not None:
@@ -205,8 +172,6 @@ class Connection:
     def seal(self, message: ControlMessage | BulkMessage) -> memoryview:
         """The bytes of a message, in one buffer.
 
-        May run in a worker thread, one caller at a time.
-
         TypeError for a message of the other kind of connection; RuntimeError before the handshake is done
         or while its last bytes were not fetched by `data_to_send`.
         """
@@ -236,11 +201,6 @@ class Connection:
 
     def _say(self, message: bytes) -> None:
         self._outgoing += LENGTH.pack(len(message)) + message
-
-    def _whole_frames(self) -> Iterator[memoryview]:
-        """One after the other: what a frame of a handshake means decides how long the next may be."""
-        while (frame := self._inbox.next_frame(self._cap())) is not None:
-            yield frame
 
     def _cap(self) -> int:
         """Bytes the next frame may have after its length."""
@@ -277,11 +237,10 @@ def laid_size(payload: int) -> int:
 
 def _open_bulk(plaintext: memoryview) -> BulkMessage:
     """The message in a bulk frame: u16 header length, header, payload; the payload is not copied."""
-    view = plaintext.toreadonly()
-    if view.nbytes < HEADER_LENGTH.size:
+    if plaintext.nbytes < HEADER_LENGTH.size:
         raise BadFrame("a bulk frame without a header")
-    (length,) = HEADER_LENGTH.unpack_from(view)
+    (length,) = HEADER_LENGTH.unpack_from(plaintext)
     end = HEADER_LENGTH.size + length
-    if length > MAX_DATA_HEADER or end > view.nbytes:
+    if length > MAX_DATA_HEADER or end > plaintext.nbytes:
         raise BadFrame("a bulk frame with a header that is too long")
-    return decode_bulk(view[HEADER_LENGTH.size : end], view[end:])
+    return decode_bulk(plaintext[HEADER_LENGTH.size : end], plaintext[end:])

@@ -55,11 +55,6 @@ class Inbox:
         return self._end - self._start
 
     @property
-    def expected(self) -> int:
-        """Bytes of the frame under way in all, or of its length."""
-        return self._need
-
-    @property
     def lacking(self) -> int:
         """Bytes still to come of the frame under way, or of its length."""
         return self._need - (self._end - self._start)

@@ -4,11 +4,12 @@ A link knows nothing of what messages mean. `secure` makes one of a fresh stream
 into a handler, which may make the reader wait, and sends what was posted or put. Whoever finds a reason
 calls `cut`, from anywhere; `run` then ends and `end` says why.
 
-Large frames are encrypted and decrypted by workers while the next are sent and received, so that several
-links, and even one, keep several cores busy. Their memory is lent: a link that sends nothing has none.
-Small messages, which are most of them, are sent from where they are posted, or sealed there behind the
-frames under way: to wake a task for each costs more. Only what finds a worker at it, or too much before it,
-waits in the outbox.
+Frames are encrypted and decrypted where they are sent and received. The largest takes half a millisecond, in
+which threads that hash, read and write go on; the way to such a thread and back takes longer. The next large
+frame is encrypted while the one before is sent. Their memory is lent: a link that sends nothing has none.
+Small messages, which are most of them, are sent from where they are posted, or sealed there behind the frames
+under way: to wake a task for each costs more. Only what finds a large one before it, or too much, waits in
+the outbox.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ from typing import Final
 import trio
 
 from protocol.chunks import Bytes
-from protocol.connection import Connection, Event, Frame, HandshakeDone, Laid, ProtocolFault, Received
+from protocol.connection import Connection, HandshakeDone, Laid, ProtocolFault, Received
 from protocol.handshake import PeerIdentity
 from protocol.ids import NodeId
 from protocol.inbox import Lend
-from protocol.limits import KIB, MIB
-from swarm.exchange.outbox import BATCH_BYTES, Making, Message, Outbox, weight
+from swarm.exchange.outbox import BATCH_BYTES, Message, Outbox
 from swarm.exchange.turns import TURN_BYTES, Turn
 from swarm.exchange.wire import Wire, WireBroken, wire_over
 from swarm.workers import Workers
@@ -37,14 +37,6 @@ HANDSHAKE_SECONDS: Final = 10.0
 SEND_STALL_SECONDS: Final = 30.0
 """Longest time for one frame to be taken by the peer: a megabyte at 35 kB/s. A peer whose disk makes it
 stop reading for longer is of no use for the time being."""
-
-ASIDE_BYTES: Final = 512 * KIB
-"""From so many bytes on a frame is encrypted by a worker, and decrypted by one if so many came at once: fewer
-take less time than the way there and back. Not less than OWN_FROM (`inbox`)."""
-
-ALWAYS_ASIDE_BYTES: Final = 2 * MIB
-"""From so many bytes on a frame is decrypted by a worker in any case: only a fast link has frames that long,
-where the next is on its way (`serving`)."""
 
 MessageHandler = Callable[[Message], Awaitable[None]]
 Task = Callable[[], Awaitable[None]]
@@ -97,9 +89,6 @@ class Link:
         self._taken = trio.lowlevel.ParkingLot()
         self._scope = trio.CancelScope()
         self._handling = False
-        self._to_open: list[Frame] | None = None
-        self._arrived = trio.lowlevel.ParkingLot()
-        self._opened = trio.lowlevel.ParkingLot()
         self._heard_at = clock()
         self._news = trio.lowlevel.ParkingLot()
 
@@ -132,12 +121,12 @@ class Link:
         elif not self._outbox.post(message):
             self.cut("the peer does not read what it is sent")
 
-    async def put(self, what: Message | Laid | Making) -> None:
-        """Send a large message, or have a worker make one and send it; returns once the peer is taking it."""
-        if not self._is_free or self._next_large is not None or self._takes_long(what):
-            await self._outbox.put(what)
-        elif (frame := self._make(what)) is not None:
-            self._next_large = frame
+    async def put(self, message: Message | Laid) -> None:
+        """Send a large message; returns once the peer is taking it."""
+        if not self._is_free or self._next_large is not None:
+            await self._outbox.put(message)
+        else:
+            frame = self._next_large = self._sealed_frame(message)
             self._hand_over(frame)
             while self._next_large is frame:
                 await self._taken.park()
@@ -167,7 +156,6 @@ class Link:
                     nursery.start_soon(self._send)
                     nursery.start_soon(self._watch_sending)
                     nursery.start_soon(self._receive, handle)
-                    nursery.start_soon(self._open, handle)
                     for task in tasks:
                         nursery.start_soon(task)
         finally:
@@ -185,58 +173,26 @@ class Link:
             for message in self._early:
                 await self._handled(handle, message)
             self._early.clear()
-            end = await self._read(handle)
+            self.cut(await self._read(handle))
         except ProtocolFault as error:
-            await self._all_opened()
             self.cut(str(error), fault=True)
-        else:
-            await self._all_opened()
-            self.cut(end)
 
     async def _read(self, handle: MessageHandler) -> str:
         """Read until nothing more comes; why not."""
         while True:
-            lacking, expected = self._connection.lacking, self._connection.expected
             try:
-                received = await self._wire.receive_into(self._connection.buffer(), lacking)
+                buffer = self._connection.buffer()
+                received = await self._wire.receive_into(buffer, self._connection.lacking)
             except WireBroken as error:
                 return str(error)
             if not received:
                 return "the peer closed the connection"
             self._heard_at = self._clock()
-            if received >= lacking and (lacking >= ASIDE_BYTES or expected >= ALWAYS_ASIDE_BYTES):
-                frames = self._connection.frames(received)
-                await self._all_opened()
-                self._to_open = frames
-                self._arrived.unpark()
-            else:
-                await self._all_opened()
-                await self._handle(handle, self._connection.received(received))
-
-    async def _open(self, handle: MessageHandler) -> None:
-        """Have workers open large frames, while the next is received, and handle what was in them."""
-        try:
-            while True:
-                while self._to_open is None:
-                    await self._arrived.park()
-                events = await self._workers.run(self._connection.opened, self._to_open)
-                await self._handle(handle, events)
-                self._connection.check()
-                self._to_open = None
-                self._opened.unpark_all()
-        except ProtocolFault as error:
-            self.cut(str(error), fault=True)
-
-    async def _all_opened(self) -> None:
-        while self._to_open is not None:
-            await self._opened.park()
-
-    async def _handle(self, handle: MessageHandler, events: list[Event]) -> None:
-        for event in events:
-            if isinstance(event, Received):
-                await self._handled(handle, event.message)
-        if self._news:
-            self._news.unpark_all()
+            for event in self._connection.received(received):
+                if isinstance(event, Received):
+                    await self._handled(handle, event.message)
+            if self._news:
+                self._news.unpark_all()
 
     async def _handled(self, handle: MessageHandler, message: Message) -> None:
         self._handling = True
@@ -285,26 +241,17 @@ class Link:
         else:
             while self._next_large is not None:
                 await self._taken.park()
-            if (frame := await self._made(taken)) is not None:
-                self._hand_over(frame)
+            self._hand_over(self._sealed_frame(taken))
         while self._sealed:
             await self._taken.park()
         if not isinstance(taken, list):
             self._outbox.done()
 
-    async def _made(self, what: Message | Laid | Making) -> Bytes | None:
+    def _sealed_frame(self, message: Message | Laid) -> Bytes:
         """The frame of what was put."""
-        return await self._workers.run(self._make, what) if self._takes_long(what) else self._make(what)
-
-    def _takes_long(self, what: Message | Laid | Making) -> bool:
-        """Whether it is for a worker."""
-        return callable(what) or weight(what) >= ASIDE_BYTES
-
-    def _make(self, what: Message | Laid | Making) -> Bytes | None:
-        made = what() if callable(what) else what
-        if made is None:
-            return None
-        return self._connection.seal_laid(made) if isinstance(made, Laid) else self._connection.seal(made)
+        if isinstance(message, Laid):
+            return self._connection.seal_laid(message)
+        return self._connection.seal(message)
 
     async def _send(self) -> None:
         try:

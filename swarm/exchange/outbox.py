@@ -1,14 +1,12 @@
 """What waits to be sent on one link: a lane for what must not wait, and one that makes its writers wait.
 
 `post` never blocks, so that one peer that stops reading holds nobody up; what it leaves unread is bounded,
-and a peer beyond that is cut. `put` is for chunk bytes, whose writer can wait for the peer. What is put may
-be what makes a message, so that reading from disk, encrypting and sending follow each other without a detour.
+and a peer beyond that is cut. `put` is for chunk bytes, whose writer can wait for the peer.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -27,8 +25,6 @@ from protocol.messages import (
 )
 
 Message = ControlMessage | BulkMessage
-Making = Callable[[], Message | Laid | None]
-"""Makes one message, for a worker to call: it may read from disk. None when there is nothing to send."""
 
 MAX_POSTED_BYTES: Final = 4 * MIB
 """Unread small messages of one peer: the have-maps of eight of the largest snapshots, or minutes of Have."""
@@ -43,7 +39,7 @@ class Outbox:
     def __init__(self) -> None:
         self._posted: deque[tuple[Message, int]] = deque()
         self._posted_bytes = 0
-        self._put: Message | Laid | Making | None = None
+        self._put: Message | Laid | None = None
         self._filled = trio.lowlevel.ParkingLot()
         self._emptied = trio.lowlevel.ParkingLot()
 
@@ -62,13 +58,13 @@ class Outbox:
         self._filled.unpark()
         return True
 
-    async def put(self, what: Message | Laid | Making) -> None:
-        """Send this, or what it makes, once nothing put before is waiting; returns when that is `done`."""
+    async def put(self, message: Message | Laid) -> None:
+        """Send this once nothing put before is waiting; returns when that is `done`."""
         while self._put is not None:
             await self._emptied.park()
-        self._put = what
+        self._put = message
         self._filled.unpark()
-        while self._put is what:
+        while self._put is message:
             await self._emptied.park()
 
     def done(self) -> None:
@@ -76,7 +72,7 @@ class Outbox:
         self._put = None
         self._emptied.unpark_all()
 
-    async def take(self) -> list[Message] | Message | Laid | Making:
+    async def take(self) -> list[Message] | Message | Laid:
         """What to send next: up to BATCH_BYTES of posted messages, else what was put, until it is `done`."""
         while not self._posted and self._put is None:
             await self._filled.park()

@@ -1,7 +1,7 @@
 """Answers what a peer asks for on a bulk connection: chunks in the order asked, and manifests.
 
 One task takes requests from the queue and has a worker read what lies on disk, one frame ahead; another
-has the link encrypt and send one frame after another. What lies in memory is sent by the first, unless
+has the link send one frame after another. What lies in memory is sent by the first, unless
 something is ahead of it. What the peer calls off before it is read is neither read nor sent. A peer that
 asks for absurdly much at once is cut.
 
@@ -31,7 +31,6 @@ from swarm.exchange.given import Given
 from swarm.exchange.handing import hand
 from swarm.exchange.interfaces import Limiter, Reader, Served
 from swarm.exchange.offered import Offered
-from swarm.exchange.outbox import Making
 from swarm.exchange.reading import Part, Reading
 from swarm.exchange.spans import covers, sendable_spans
 from swarm.exchange.turns import Turn
@@ -86,7 +85,7 @@ class Serving:
         offered: Offered,
         *,
         post: Callable[[Refuse | Elsewhere | ManifestPart], None],
-        put: Callable[[Making | Data | Laid | ManifestPart], Awaitable[None]],
+        put: Callable[[Data | Laid | ManifestPart], Awaitable[None]],
         aside: Callable[[Callable[[], None]], Awaitable[None]],
         lend: Lend,
         cut: Callable[[str], None],
@@ -281,8 +280,10 @@ class Serving:
             return
         self._sending = True
         self._turn.needed = not served.wants
-        if (made := reading.frame() if reading.is_read else reading.frame) is not None:
-            await self._put(made)
+        if not (reading.is_read or reading.at_hand):
+            await self._aside(reading.read)
+        if (frame := reading.frame()) is not None:
+            await self._put(frame)
         self._measure(reading.made)
         self._count(reading.made)
         if self._upload is not None:

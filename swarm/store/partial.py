@@ -7,9 +7,11 @@ reached the disk. Either way `load` hashes every chunk the journal names and kee
 A chunk that is held is never written again until it was discarded. So what was hashed is what lies in the
 file, and a copy that arrives late can do no harm. Blocking; runs in worker threads. One lock guards the
 state, another the hash of the whole, so that one chunk is written while the one before is hashed; it is taken
-first where both are. Writing and reading need no lock. Where the file system has set aside room for the file,
-the disk gets two writes at a time, lest it waits for a thread that waits for a processor; where it has not,
-Linux lets one thread at a time write to a file, and those that wait would spin.
+first where both are. Who finds another hashing leaves that to it and to those that come after, unless much is
+left: threads that wait for one another in turn hash half as fast. Writing and reading need no lock. Where the
+file system has set aside room for the file, the disk gets two writes at a time, lest it waits for a thread
+that waits for a processor; where it has not, Linux lets one thread at a time write to a file, and those that
+wait would spin.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final, NamedTuple
 
@@ -25,6 +27,7 @@ from blake3 import blake3
 
 from protocol.chunks import LARGEST_CHUNK, Bytes, Chunk
 from protocol.ids import ID_LENGTH, ChunkDigest, NodeId
+from protocol.limits import MIB
 from protocol.manifest import Blob
 from swarm.sources.interface import Source
 from swarm.store import journal
@@ -35,10 +38,14 @@ from swarm.store.layout import StoreLayout
 from swarm.store.recent import Recent
 from swarm.store.room import Room
 from swarm.store.values import NO_DIGEST, Held, Mismatch
+from swarm.store.whole import WholeHash
 
 HASHED_PER_PUT: Final = 2
 """Chunks that a put may feed to the hash of the whole blob: its own, without reading it back, when it is
 the next one, and one that came out of order, so that little is left to do when the last chunk is there."""
+
+UNHASHED_BYTES: Final = 8 * MIB
+"""So much may be left to be hashed until a put waits for its turn: it is in memory still (`recent`)."""
 
 WRITES_AT_ONCE: Final = 2
 """To one file, if its room is reserved: one is on its way to the disk while another is made ready."""
@@ -86,7 +93,7 @@ class Partial:
         self._writing: set[int] = set()
         self._writers = threading.Semaphore(1)
         self._reserved = False
-        self._hash_lock = threading.Lock()
+        self._whole = WholeHash(blob)
         self._loaded = False
         self._deleted = False
         self._bits = 0
@@ -96,7 +103,6 @@ class Partial:
         self._names: dict[int, Source | NodeId] = {}
         self._numbers: dict[Source | NodeId, int] = {}
         self._end = 0
-        self._rehash()
 
     # --- what is there ------------------------------------------------------------------------------
 
@@ -112,10 +118,13 @@ class Partial:
 
         (What is in the page cache nobody tells; a disk may have to seek.)
         """
-        entry, recent = self._entries.get(index), self._recent.get(self.blob, index)
-        if entry is None or recent is None or recent.digest != entry.digest:
-            return None
-        return recent.data if digest in (None, entry.digest) else None
+        chunk = self._in_memory(index, {})
+        return chunk.data if chunk is not None and digest in (None, chunk.digest) else None
+
+    @property
+    def _unhashed(self) -> int:
+        """Bytes that are there and not in the hash of the whole."""
+        return self._held_bytes - self._whole.count * self.blob.chunk_length
 
     @property
     def missing(self) -> int:
@@ -188,32 +197,33 @@ class Partial:
                 self._create()
         for run in _runs(new):
             self._write(run, source)
-        with self._hash_lock:
-            for index, chunk, _ in new:
-                if not self.gone:
-                    self._hash_ahead(HASHED_PER_PUT, index, chunk)
+        if self._whole.lock.acquire(blocking=self._unhashed > UNHASHED_BYTES):
+            try:
+                self._hash_ahead(HASHED_PER_PUT * len(new), {put.at: put.chunk for put in new})
+            finally:
+                self._whole.lock.release()
 
     def discard(self, indexes: Iterable[int]) -> None:
         """Forget chunks that were found wrong; they can be put again."""
-        with self._hash_lock, self._lock:
+        with self._whole.lock, self._lock:
             wrong = sorted({index for index in indexes if index in self._entries})
             if self.gone or not wrong:
                 return
             self._append(b"".join(map(journal.dropped, wrong)))
             for index in wrong:
                 self._lose(index)
-            if wrong[0] < self._hashed:
-                self._rehash()
+            if wrong[0] < self._whole.count:
+                self._whole.restart()
 
     def seal(self) -> int:
         """Check that the content is the publisher's and have it on disk; returns its mtime in ns.
 
         All of it must be there. Raises Mismatch (every chunk stays), Gone.
         """
-        with self._hash_lock:
+        with self._whole.lock:
             self._check_here()
-            self._hash_ahead(self.blob.chunk_count)
-            if self._hash.digest() != self.blob.digest:
+            self._hash_ahead(self.blob.chunk_count, {})
+            if not self._whole.right:
                 raise Mismatch(self.blob)
             with self._content() as file:
                 os.fchmod(file.fd, COMPLETE_MODE)
@@ -225,7 +235,7 @@ class Partial:
 
         Raises Gone.
         """
-        with self._hash_lock, self._lock:
+        with self._whole.lock, self._lock:
             self._check_here()
             move(str(self._data), place)
             self.gone = True
@@ -238,7 +248,7 @@ class Partial:
 
     def delete(self) -> int:
         """Remove what is left of the files; returns the bytes of content that went."""
-        with self._hash_lock, self._lock:
+        with self._whole.lock, self._lock:
             if self._deleted:
                 return 0
             freed = min(written(self._data), self.blob.size)
@@ -354,17 +364,31 @@ class Partial:
             write_at(file.fd, self._end, record)
         self._end += len(record)
 
-    def _hash_ahead(self, count: int, index: int | None = None, chunk: Chunk | None = None) -> None:
-        """Under the hash lock. `chunk`: what was put at `index`, unless it has been replaced since."""
-        while count and (entry := self._entries.get(self._hashed)) is not None:
-            at_hand = chunk is not None and self._hashed == index and entry.digest == chunk.digest
-            if at_hand and chunk:
-                self._hash.update(chunk.data)
+    def _hash_ahead(self, count: int, mine: Mapping[int, Chunk]) -> None:
+        """Under its lock: feed the hash up to so many chunks. `mine`: some that need not be read back, unless
+        they have been replaced since."""
+        while count > 0 and not self.gone and (first := self._whole.count) in self._entries:
+            if chunks := self._in_a_row(first, count, mine):
+                self._whole.feed(chunks)
             else:
                 with self._direct.buffer() as buffer, memoryview(buffer) as memory:
-                    self._hash.update(self._bytes(self._hashed, entry, self._fitting(self._hashed, memory)))
-            self._hashed += 1
-            count -= 1
+                    self._whole.feed_bytes(self._read(first, self._fitting(first, memory)))
+            count -= max(len(chunks), 1)
+
+    def _in_a_row(self, first: int, most: int, mine: Mapping[int, Chunk]) -> list[Chunk]:
+        """So many at most from `first` on, up to one that is not in memory."""
+        chunks: list[Chunk] = []
+        while len(chunks) < most and (chunk := self._in_memory(first + len(chunks), mine)) is not None:
+            chunks.append(chunk)
+        return chunks
+
+    def _in_memory(self, index: int, mine: Mapping[int, Chunk]) -> Chunk | None:
+        """A chunk that is held, if it is among `mine` or those stored last."""
+        entry = self._entries.get(index)
+        for chunk in (mine.get(index), self._recent.get(self.blob, index)):
+            if entry is not None and chunk is not None and chunk.digest == entry.digest:
+                return chunk
+        return None
 
     def _fitting(self, index: int, memory: memoryview) -> memoryview:
         return memory[: self._span(index)[1]]
@@ -373,10 +397,6 @@ class Partial:
         if (data := self.at_hand(index, entry.digest)) is not None:
             return memoryview(data)[at : at + len(memory)]
         return self._read(index, memory, at)
-
-    def _rehash(self) -> None:
-        self._hash = self.blob.hasher()
-        self._hashed = 0
 
     def _source(self, entry: journal.Entry) -> Source:
         value = self._names[entry.source]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar, TypeVarTuple
 from unittest.mock import patch
 
 import pytest
@@ -13,37 +12,26 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from protocol.connection import LAID_AT, Connection, Laid, laid_size
 from protocol.handshake import Hello
-from protocol.inbox import Lend, fresh
-from protocol.limits import MAX_FRAME
+from protocol.inbox import READ_AHEAD, Lend, fresh
+from protocol.limits import KIB, MAX_FRAME
 from protocol.messages import BulkMessage, Data, Refuse
 from swarm.exchange.lender import Lender
-from swarm.exchange.link import ALWAYS_ASIDE_BYTES, ASIDE_BYTES, SEND_STALL_SECONDS, End, Link, secure
-from swarm.exchange.outbox import Making, Message
+from swarm.exchange.link import SEND_STALL_SECONDS, End, Link, secure
+from swarm.exchange.outbox import Message
 from swarm.exchange.turns import SIDE_BY_SIDE, Turn, Turns
 from swarm.exchange.wire import Buffer, SocketWire, WireBroken
 from swarm.workers import InlineWorkers
 from tests.protocol.peers import ALICE, BOB, TOPIC, connected
 
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-
-
-class CountingWorkers(InlineWorkers):
-    """`calls`: how often something was done by a worker."""
-
-    calls = 0
-
-    async def run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        self.calls += 1
-        return await super().run(function, *arguments)
+LONG = 512 * KIB
+"""Bytes of a frame that does not fit what the system takes at once."""
 
 
 class Pair:
-    """A link that runs, `here`, its `workers`, and what arrived at the other end, reading once told to."""
+    """A link that runs, `here`, and what arrived at the other end, reading once told to."""
 
-    def __init__(self, here: Link, workers: CountingWorkers) -> None:
+    def __init__(self, here: Link) -> None:
         self.here = here
-        self.workers = workers
         self.reading = trio.Event()
         self._arrived: list[Message] = []
         self._news = trio.lowlevel.ParkingLot()
@@ -65,7 +53,6 @@ class Pair:
 @asynccontextmanager
 async def linked(lend: Lend = fresh) -> AsyncIterator[Pair]:
     """`lend`: to the link that is `here`."""
-    workers = CountingWorkers()
     ours, theirs = map(trio.SocketStream, trio.socket.socketpair())
     hello = Hello("bulk", 7677, "test")
     calling = Connection(ALICE, hello, initiator=True, ephemeral=b"\x06" * 32, lend=lend)
@@ -77,8 +64,8 @@ async def linked(lend: Lend = fresh) -> AsyncIterator[Pair]:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(welcome)
-        here = await secure(ours, calling, trio.current_time, workers)
-    pair = Pair(here, workers)
+        here = await secure(ours, calling, trio.current_time, InlineWorkers())
+    pair = Pair(here)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(here.run, pair.hear)
         nursery.start_soon(links[0].run, pair.hear)
@@ -100,7 +87,7 @@ async def test_a_link_has_no_memory_of_what_it_sent() -> None:
     _other = lender.lend(1)
     async with linked(lender.lend) as pair:
         pair.reading.set()
-        for length in (ASIDE_BYTES, ASIDE_BYTES // 2):
+        for length in (LONG, LONG // 2):
             await pair.here.put(data(7, length))
             memory = lender.lend(laid_size(length))
             message = Data(TOPIC, ((8, 0, length),), memory[LAID_AT : LAID_AT + length])
@@ -137,23 +124,11 @@ async def test_all_arrives_in_order_when_the_system_takes_only_parts() -> None:
 
 async def test_what_is_posted_while_something_large_is_sent_waits_for_it() -> None:
     async with linked() as pair, trio.open_nursery() as nursery:
-        large = data(7, 2 * ASIDE_BYTES)
+        large = data(7, 2 * LONG)
         nursery.start_soon(pair.here.put, large)
         await wait_all_tasks_blocked()
         pair.here.post(small(1))
         assert await pair.arrived(2) == [large, small(1)]
-
-
-@pytest.mark.parametrize(
-    ("what", "calls"),
-    [(data(0, ASIDE_BYTES // 2), 0), (data(0, ASIDE_BYTES), 1), (lambda: data(0, 10), 1)],
-    ids=["small", "large", "still to be read"],
-)
-async def test_a_worker_makes_what_takes_long(what: Message | Making, calls: int) -> None:
-    async with linked() as pair:
-        await pair.here.put(what)
-        await pair.arrived(1)
-        assert pair.workers.calls == calls
 
 
 def broken(wire: SocketWire, frame: bytes) -> int:
@@ -176,7 +151,7 @@ async def test_a_broken_wire_ends_the_link(large: bool) -> None:
 
 
 async def test_several_may_put_and_post_at_a_time_and_each_is_heard_in_order() -> None:
-    lengths = [10, ASIDE_BYTES // 2, ASIDE_BYTES, 100]
+    lengths = [10, LONG // 2, LONG, 100]
     async with linked() as pair, trio.open_nursery() as nursery:
 
         async def put_all(first: int) -> None:
@@ -206,23 +181,23 @@ async def test_a_large_frame_of_a_seed_waits_for_its_turn(needed: bool) -> None:
     others = [Turn(turns, lambda: 0.0) for _ in range(SIDE_BY_SIDE)]
     turn = Turn(turns, lambda: 0.0)
     for _ in range(100):  # ahead of the others
-        await turn.begin(ASIDE_BYTES)
+        await turn.begin(LONG)
         turn.end()
     for other in others:
-        await other.begin(ASIDE_BYTES)
+        await other.begin(LONG)
     async with linked() as pair:
         pair.here.turn = turn
         turn.needed = needed
         async with trio.open_nursery() as nursery:
             pair.here.post(small(0))
-            nursery.start_soon(pair.here.put, data(1, ASIDE_BYTES))
+            nursery.start_soon(pair.here.put, data(1, LONG))
             with trio.move_on_after(0.1) as too_long:
                 await pair.arrived(2)
             assert too_long.cancelled_caught == needed
             others[0].end()
-            assert await pair.arrived(2) == [small(0), data(1, ASIDE_BYTES)]
+            assert await pair.arrived(2) == [small(0), data(1, LONG)]
         assert turns.admit(0.0) == []
-        await turn.begin(ASIDE_BYTES)
+        await turn.begin(LONG)
 
 
 async def test_a_peer_that_stops_reading_is_cut_after_so_many_seconds_of_one_frame(
@@ -233,7 +208,7 @@ async def test_a_peer_that_stops_reading_is_cut_after_so_many_seconds_of_one_fra
         assert pair.here.end is None
         async with trio.open_nursery() as nursery:
             for number in range(2):
-                nursery.start_soon(pair.here.put, data(number, 4 * ASIDE_BYTES))
+                nursery.start_soon(pair.here.put, data(number, 4 * LONG))
             await trio.sleep(SEND_STALL_SECONDS - 1)
             assert pair.here.end is None
             await trio.sleep(2)
@@ -271,68 +246,19 @@ class Tape:
         await trio.lowlevel.checkpoint()
 
 
-class GatedWorkers(InlineWorkers):
-    """Does the work once it is let."""
-
-    def __init__(self) -> None:
-        self.gate = trio.CapacityLimiter(1)
-
-    async def run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        async with self.gate:
-            return await super().run(function, *arguments)
+LARGE = [data(number, 2 * LONG) for number in range(3)]
 
 
-LARGE = [data(number, 2 * ASIDE_BYTES) for number in range(3)]
-
-
-def taped(*sent: BulkMessage, ends: bool = True, then: bytes = b"") -> tuple[Tape, Link, GatedWorkers]:
+def taped(*sent: BulkMessage, ends: bool = True, then: bytes = b"") -> tuple[Tape, Link]:
     """A link on which these messages have arrived, and these bytes after them."""
     alice, bob = connected("bulk")
     assert bob.peer is not None
     tape = Tape(b"".join(alice.seal(message) for message in sent) + then, ends=ends)
-    workers = GatedWorkers()
-    return tape, Link(tape, bob, bob.peer, [], trio.current_time, workers), workers
+    return tape, Link(tape, bob, bob.peer, [], trio.current_time, InlineWorkers())
 
 
-async def test_the_next_frame_is_received_while_a_worker_opens_one() -> None:
-    tape, link, workers = taped(*LARGE)
-    heard: list[Message] = []
-
-    async def hear(message: Message) -> None:
-        heard.append(message)
-
-    async with trio.open_nursery() as nursery, workers.gate:
-        nursery.start_soon(link.run, hear)
-        await wait_all_tasks_blocked()
-        assert ASIDE_BYTES < len(tape.rest) < 3 * ASIDE_BYTES
-        assert heard == []
-    assert heard == LARGE
-
-
-@pytest.mark.parametrize(("length", "aside"), [(2 * ASIDE_BYTES, False), (ALWAYS_ASIDE_BYTES, True)])
-async def test_what_comes_little_by_little_is_opened_by_a_worker_if_it_is_long(
-    length: int, aside: bool
-) -> None:
-    tape, link, workers = taped(data(0, length), ends=False)
-    tape.most = ASIDE_BYTES // 2
-    heard: list[Message] = []
-
-    async def hear(message: Message) -> None:
-        heard.append(message)
-
-    async with trio.open_nursery() as nursery:
-        async with workers.gate:
-            nursery.start_soon(link.run, hear)
-            await wait_all_tasks_blocked()
-            assert not tape.rest
-            assert heard == ([] if aside else [data(0, length)])
-        await wait_all_tasks_blocked()
-        assert heard == [data(0, length)]
-        nursery.cancel_scope.cancel()
-
-
-async def test_no_more_is_received_than_that_while_somebody_handles_what_came() -> None:
-    tape, link, _ = taped(*LARGE)
+async def test_no_more_is_received_while_somebody_handles_what_came() -> None:
+    tape, link = taped(*LARGE)
 
     async def never_done(_: Message) -> None:
         await trio.sleep_forever()
@@ -340,7 +266,7 @@ async def test_no_more_is_received_than_that_while_somebody_handles_what_came() 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(link.run, never_done)
         await wait_all_tasks_blocked()
-        assert ASIDE_BYTES < len(tape.rest) < 3 * ASIDE_BYTES
+        assert 4 * LONG - READ_AHEAD <= len(tape.rest) < 6 * LONG
         nursery.cancel_scope.cancel()
 
 
@@ -355,7 +281,7 @@ async def test_no_more_is_received_than_that_while_somebody_handles_what_came() 
 )
 async def test_all_that_came_before_the_end_is_handled_in_order(then: bytes, end: End) -> None:
     sent: list[BulkMessage] = [small(0), LARGE[0], small(1), LARGE[1], LARGE[2], small(2), small(3)]
-    _, link, _ = taped(*sent, then=then)
+    _, link = taped(*sent, then=then)
     heard: list[Message] = []
 
     async def hear_slowly(message: Message) -> None:
@@ -373,7 +299,7 @@ async def test_a_large_frame_that_was_touched_ends_the_link() -> None:
     alice, _ = connected("bulk")
     touched = bytearray(alice.seal(LARGE[0]))
     touched[-1] ^= 1
-    _, link, _ = taped(ends=False, then=bytes(touched))
+    _, link = taped(ends=False, then=bytes(touched))
 
     async def hear(message: Message) -> None:
         raise AssertionError(message)

@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
 from protocol.ids import SnapshotKey
 from protocol.messages import Absent, Claims, Data, Have, HaveMap, ManifestPart, Peers, Ping, Request
-from swarm.exchange.outbox import BATCH_BYTES, MAX_POSTED_BYTES, Making, Message, Outbox, weight
+from swarm.exchange.outbox import BATCH_BYTES, MAX_POSTED_BYTES, Message, Outbox, weight
 
 TOPIC = SnapshotKey(bytes(32))
 
 
-def nothing() -> None:
-    """What makes no message."""
-
-
-def manifest(number: int) -> ManifestPart:
-    return ManifestPart(TOPIC, number, 10, b"")
+def chunk(number: int) -> Data:
+    return Data(TOPIC, ((number, 0, 1),), b"x")
 
 
 async def test_posted_messages_overtake_put_ones() -> None:
     outbox = Outbox()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(outbox.put, nothing)
+        nursery.start_soon(outbox.put, chunk(1))
         await wait_all_tasks_blocked()
         assert outbox.post(Ping(2))
         assert outbox.post(Ping(3))
         assert await outbox.take() == [Ping(2), Ping(3)]
-        assert await outbox.take() is nothing
+        assert await outbox.take() == chunk(1)
         outbox.done()
 
 
 async def test_who_puts_waits_for_the_one_before() -> None:
     outbox = Outbox()
-    done: list[Making] = []
+    done: list[Message] = []
 
-    async def put(making: Making) -> None:
-        await outbox.put(making)
-        done.append(making)
+    async def put(message: Message) -> None:
+        await outbox.put(message)
+        done.append(message)
 
     async with trio.open_nursery() as nursery:
         for number in range(3):
-            nursery.start_soon(put, partial(manifest, number))
+            nursery.start_soon(put, chunk(number))
         for count in range(3):
             await wait_all_tasks_blocked()
             assert len(done) == count
@@ -62,8 +56,8 @@ async def test_who_takes_waits_for_something() -> None:
         await outbox.take()
     assert patience.cancelled_caught
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(outbox.put, nothing)
-        assert await outbox.take() is nothing
+        nursery.start_soon(outbox.put, chunk(1))
+        assert await outbox.take() == chunk(1)
         outbox.done()
 
 

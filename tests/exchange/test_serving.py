@@ -21,7 +21,6 @@ from protocol.standing import Standing
 from swarm.exchange.given import Given
 from swarm.exchange.interfaces import Reader
 from swarm.exchange.offered import Offered
-from swarm.exchange.outbox import Making
 from swarm.exchange.serving import LARGE_BYTES, MAX_QUEUED, USUAL_PAYLOAD, Serving, TooGreedy
 from swarm.exchange.turns import Turn, Turns
 from swarm.store import ChunkReader
@@ -61,13 +60,8 @@ class Desk:
     async def aside(self, work: Callable[[], None]) -> None:
         work()
 
-    async def put(self, what: Making | Data | Laid | ManifestPart) -> None:
-        made = what() if callable(what) else what
-        if isinstance(made, Laid):
-            made = made.message
-        if made is not None:
-            assert isinstance(made, Data | ManifestPart)
-            await self.out.send(made)
+    async def put(self, what: Data | Laid | ManifestPart) -> None:
+        await self.out.send(what.message if isinstance(what, Laid) else what)
 
     def count(self, amount: int) -> None:
         self.counted += amount

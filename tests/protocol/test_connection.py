@@ -223,8 +223,6 @@ def test_a_payload_stays_valid_after_further_reads() -> None:
     bob.feed(alice.seal(second))
     assert isinstance(received, Data)
     assert bytes(received.payload) == b"first"
-    assert isinstance(received.payload, memoryview)
-    assert received.payload.readonly
 
 
 def test_two_messages_in_a_row_have_different_bytes() -> None:

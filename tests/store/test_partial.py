@@ -22,6 +22,7 @@ from swarm.store.layout import StoreLayout
 from swarm.store.partial import Partial, Put
 from swarm.store.recent import Recent
 from swarm.store.room import Room
+from swarm.store.whole import WholeHash
 from tests.store.samples import BIG, HUB, PEER, VOUCHER
 
 SOON: Final = 0.05
@@ -169,9 +170,40 @@ def test_what_arrives_in_order_is_not_read_back_to_be_hashed(
     layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     partial = opened(layout)
-    monkeypatch.setattr(os, "pread", None)
+    monkeypatch.setattr(os, "preadv", None)
     for index in BIG.indexes:
         partial.put([Put(index, BIG.chunk(index), None)], PEER)
+    partial.seal()
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_who_finds_another_hashing_waits_for_it_only_if_much_is_left(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    hashing, go_on = threading.Event(), threading.Event()
+    feed = WholeHash.feed
+
+    def feed_slowly(whole: WholeHash, chunks: Sequence[Chunk]) -> None:
+        hashing.set()
+        assert go_on.wait(5)
+        feed(whole, chunks)
+
+    monkeypatch.setattr(WholeHash, "feed", feed_slowly)
+    if waits:
+        monkeypatch.setattr("swarm.store.partial.UNHASHED_BYTES", BIG.blob.chunk_length)
+    partial = opened(layout)
+    puts = [Put(index, BIG.chunk(index), None) for index in BIG.indexes]
+    first, second = (threading.Thread(target=partial.put, args=([put], PEER)) for put in puts[:2])
+    first.start()
+    assert hashing.wait(5)
+    second.start()
+    second.join(SOON if waits else 5)
+    assert second.is_alive() == waits
+    assert partial.held().bits == 0b11
+    go_on.set()
+    for thread in (first, second):
+        thread.join(5)
+    partial.put(puts[2:], PEER)
     partial.seal()
 
 
