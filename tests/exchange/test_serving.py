@@ -40,6 +40,7 @@ class Desk:
         self.given = Given()
         self.turn = Turn(Turns(), trio.current_time)
         self.counted = 0
+        self.asides = 0
         self.cuts: list[str] = []
         self.out, self.frames = trio.open_memory_channel[Data | ManifestPart](0)
         self.standing: Standing = "open"
@@ -58,6 +59,7 @@ class Desk:
         )
 
     async def aside(self, work: Callable[[], None]) -> None:
+        self.asides += 1
         work()
 
     async def put(self, what: Data | Laid | ManifestPart) -> None:
@@ -161,6 +163,42 @@ async def test_only_one_frame_is_read_ahead(autojump_clock: MockClock) -> None:
         desk.serving.ask(request(content, *range(256)))
         await wait_all_tasks_blocked()
         assert len(offer.reads) <= 2
+
+
+class Fading(Offer):
+    """Its chunks lie in memory for a while."""
+
+    lies_there = True
+
+    def reader(self, chunk: int, digest: ChunkDigest | None) -> Reader | None:
+        return FadingChunk(self, self.content.chunk(chunk))
+
+
+class FadingChunk:
+    def __init__(self, offer: Fading, data: bytes) -> None:
+        self._offer = offer
+        self._data = data
+
+    @property
+    def at_hand(self) -> bytes | None:
+        return self._data if self._offer.lies_there else None
+
+    def __call__(self, memory: memoryview, at: int = 0) -> bytes:
+        return self._data[at : at + len(memory)]
+
+
+@pytest.mark.parametrize("fades", [False, True])
+async def test_what_lies_in_memory_no_more_when_its_turn_comes_is_read_by_a_worker(
+    fades: bool, autojump_clock: MockClock
+) -> None:
+    content = Content(1 << 20, 10, 20)
+    offer = Fading(content, everything(content.layout.total))
+    async with Desk(offer).open() as desk:
+        desk.serving.ask(request(content, 0, 4, 5))
+        await wait_all_tasks_blocked()
+        offer.lies_there = not fades
+        assert numbers(await desk.rest()) == [0, 4, 5]
+        assert desk.asides == fades
 
 
 async def test_what_is_called_off_in_time_is_not_read(autojump_clock: MockClock) -> None:

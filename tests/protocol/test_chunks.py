@@ -39,7 +39,8 @@ def test_as_many_chunks_as_cover_the_file(size: int) -> None:
 def test_a_chunk_is_what_its_digest_says(data: bytes) -> None:
     digest = ChunkDigest(blake3(data).digest())
     for chunk in (Chunk(data, digest), Chunk.named(data), Chunk(bytearray(data), digest)):
-        assert bytes(chunk.data) == data
+        assert bytes(chunk.data) == bytes(chunk.memory) == data
+        assert chunk.data.readonly
         assert chunk.digest == digest
         assert len(chunk) == len(data)
 

@@ -23,7 +23,7 @@ from swarm.store.partial import Partial, Put
 from swarm.store.recent import Recent
 from swarm.store.room import Room
 from swarm.store.whole import WholeHash
-from tests.store.samples import BIG, HUB, PEER, VOUCHER
+from tests.store.samples import BIG, HUB, PEER, VOUCHER, sample
 
 SOON: Final = 0.05
 """Seconds for another thread to get as far as it can. If it needs longer, a wrong program may pass."""
@@ -174,6 +174,37 @@ def test_what_arrives_in_order_is_not_read_back_to_be_hashed(
     for index in BIG.indexes:
         partial.put([Put(index, BIG.chunk(index), None)], PEER)
     partial.seal()
+
+
+def test_a_put_feeds_the_hash_with_as_much_again_of_what_came_out_of_order(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long, reads, preadv = sample(8 * BIG.blob.chunk_length), [], os.preadv
+
+    def counted(fd: int, buffers: list[memoryview], offset: int) -> int:
+        reads.append(offset // BIG.blob.chunk_length)
+        return preadv(fd, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", counted)
+    partial = Partial(long.blob, layout, Descriptors(), Direct(allowed=False), Room(layout.root), Recent(0))
+    partial.load()
+    for index in range(2, 8):
+        partial.put([Put(index, long.chunk(index), None)], PEER)
+    partial.put([Put(index, long.chunk(index), None) for index in range(2)], PEER)
+    assert reads == [2, 3]
+    partial.seal()
+    assert reads == [2, 3, 4, 5, 6, 7]
+
+
+def test_what_lies_in_memory_under_another_digest_is_not_at_hand(layout: StoreLayout) -> None:
+    recent = Recent()
+    partial = Partial(BIG.blob, layout, Descriptors(), Direct(allowed=False), Room(layout.root), recent)
+    partial.load()
+    partial.put([Put(1, BIG.chunk(1), None)], PEER)
+    recent.add(BIG.blob, 1, BIG.chunk(2))
+    assert partial.at_hand(1) is None
+    recent.add(BIG.blob, 1, BIG.chunk(1))
+    assert partial.at_hand(1) == BIG.part(1)
 
 
 @pytest.mark.parametrize("waits", [False, True])
