@@ -191,13 +191,13 @@ class FadingChunk:
 async def test_what_lies_in_memory_no_more_when_its_turn_comes_is_read_by_a_worker(
     fades: bool, autojump_clock: MockClock
 ) -> None:
-    content = Content(1 << 20, 10, 20)
+    content = Content(*[200 * KIB] * 8)  # more than one frame, each of several
     offer = Fading(content, everything(content.layout.total))
     async with Desk(offer).open() as desk:
-        desk.serving.ask(request(content, 0, 4, 5))
+        desk.serving.ask(request(content, *range(8)))
         await wait_all_tasks_blocked()
         offer.lies_there = not fades
-        assert numbers(await desk.rest()) == [0, 4, 5]
+        assert numbers(await desk.rest()) == list(range(8))
         assert desk.asides == fades
 
 
