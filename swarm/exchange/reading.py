@@ -56,7 +56,7 @@ class _Source(NamedTuple):
 
 
 class Reading:
-    """One frame; `read` and `frame` are for a worker to call.
+    """One frame; `read` is for a worker to call, unless all is `at_hand`.
 
     `reader_of`: what reads the chunk of a part, None if it is not to be had. `absent`: chunks that were not
     there. `made`: payload bytes of the frame.

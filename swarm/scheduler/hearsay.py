@@ -98,14 +98,16 @@ class Hearsay:
 
     def newcomer(self, peer: NodeId, now: float) -> list[Command]:
         """Tell a peer that takes part from now on of seeds and of the origin, if that may be news to it."""
-        seeds: list[Command] = [
+        return [*self._told_of_seeds(peer, now), *self._told_of_origin(peer, now)]
+
+    def _told_of_seeds(self, peer: NodeId, now: float) -> list[Command]:
+        return [
             PassSeed(seed, bits, age, (peer,))
             for seed, bits, age in self._lease.seeds.known(now)
             if peer in self._audience(seed, self._me)
         ]
-        return seeds + self._newcomer_to_origin(peer, now)
 
-    def _newcomer_to_origin(self, peer: NodeId, now: float) -> list[Command]:
+    def _told_of_origin(self, peer: NodeId, now: float) -> list[Command]:
         origin = self._lease.origin(now)
         if origin is None or peer == origin or peer not in self._audience(origin, self._me):
             return []

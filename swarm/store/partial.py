@@ -41,8 +41,9 @@ from swarm.store.values import NO_DIGEST, Held, Mismatch
 from swarm.store.whole import WholeHash
 
 HASHED_PER_PUT: Final = 2
-"""Chunks that a put may feed to the hash of the whole blob: its own, without reading it back, when it is
-the next one, and one that came out of order, so that little is left to do when the last chunk is there."""
+"""Chunks that a put may feed to the hash of the whole blob for each that it brings: that one, without reading
+it back, when it is the next, and one that came out of order, so that little is left to do when the last chunk
+is there."""
 
 UNHASHED_BYTES: Final = 8 * MIB
 """So much may be left to be hashed until a put waits for its turn: it is in memory still (`recent`)."""

@@ -47,25 +47,26 @@ class WholeHash:
 
 def joined(views: Sequence[memoryview]) -> Iterator[memoryview]:
     """The same bytes, those that lie one behind the other in the same memory in one piece."""
-    memory, start, end = memoryview(b""), 0, 0
+    memory: memoryview | None = None
+    start = end = 0
     for view in views:
         place = _place(view)
-        if place is not None and end and memory.obj is view.obj and place == end:
+        if memory is not None and memory.obj is view.obj and place == end:
             end += view.nbytes
             continue
-        if end > start:
+        if memory is not None:
             yield memory[start:end]
+            memory = None
         if place is None:
             yield view
-            end = start
         else:
             memory, start, end = memoryview(view.obj).cast("B"), place, place + view.nbytes
-    if end > start:
+    if memory is not None:
         yield memory[start:end]
 
 
 def _place(view: memoryview) -> int | None:
-    """Where in its memory a view begins; None for memory that only the interpreter may write to."""
+    """Where in its memory a view begins; None if it is for reading only, which does not tell, or empty."""
     if view.readonly or not view.nbytes:
         return None
     memory = memoryview(view.obj).cast("B")

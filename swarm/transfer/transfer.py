@@ -36,7 +36,7 @@ from swarm.transfer.orders import Orders, Upstream
 from swarm.transfer.plan import chunk_bits
 from swarm.transfer.repair import Repair
 from swarm.transfer.stepper import Stepper
-from swarm.transfer.talk import to_events, to_messages
+from swarm.transfer.talk import Say, to_events, to_messages
 from swarm.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -236,14 +236,7 @@ class Transfer:
                 self.fail(self._nobody_has(bits))
             case ev.Complete():
                 self._say_join()
-            case (
-                ev.SayFetching()
-                | ev.SayLease()
-                | ev.AskClaims()
-                | ev.PassLease()
-                | ev.PassFetching()
-                | ev.PassSeed()
-            ):
+            case _ if isinstance(command, Say):
                 for message, peer in to_messages(command, self.key):
                     self._say(message, peer)
 

@@ -220,9 +220,6 @@ async def test_a_peer_that_stops_reading_is_cut_after_so_many_seconds_of_one_fra
 class Tape:
     """A wire on which all of this has come, and goes as many bytes at a time as are taken; then the end."""
 
-    most = MAX_FRAME
-    """Bytes at a time at most."""
-
     def __init__(self, frames: bytes, *, ends: bool = True) -> None:
         self.rest = frames
         self._ends = ends
@@ -231,7 +228,7 @@ class Tape:
         await trio.lowlevel.checkpoint()
         if not self.rest and not self._ends:
             await trio.sleep_forever()
-        taken = self.rest[: min(len(buffer), self.most)]
+        taken = self.rest[: len(buffer)]
         buffer[: len(taken)] = taken
         self.rest = self.rest[len(taken) :]
         return len(taken)
