@@ -5,10 +5,12 @@ kill -9 the page cache still has both; after a power cut the journal may name ch
 reached the disk. Either way `load` hashes every chunk the journal names and keeps what verifies.
 
 A chunk that is held is never written again until it was discarded. So what was hashed is what lies in the
-file, and a copy that arrives late can do no harm. Blocking; runs in worker threads. One lock guards the
-state, another the hash of the whole, so that one chunk is written while the one before is hashed; it is taken
-first where both are. Who finds another hashing leaves that to it and to those that come after, unless much is
-left: threads that wait for one another in turn hash half as fast. Writing and reading need no lock. Where the
+file, and a copy that arrives late can do no harm. The hash of the whole takes a chunk as soon as it may be
+written, lest it has nothing to do while the disk is busy; if that fails it begins anew. Blocking; runs in
+worker threads. One lock guards the state, another the hash, so that one chunk is written while another is
+hashed; it is taken first where both are. Who finds another hashing leaves that to it and to those that come
+after, unless much is left: threads that wait for one another in turn hash half as fast. Writing and reading
+need no lock. Where the
 file system has set aside room for the file, the disk gets two writes at a time, lest it waits for a thread
 that waits for a processor; where it has not, Linux lets one thread at a time write to a file, and those that
 wait would spin.
@@ -19,7 +21,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final, NamedTuple
 
@@ -41,9 +43,9 @@ from swarm.store.values import NO_DIGEST, Held, Mismatch
 from swarm.store.whole import WholeHash
 
 HASHED_PER_PUT: Final = 2
-"""Chunks that a put may feed to the hash of the whole blob for each that it brings: that one, without reading
-it back, when it is the next, and one that came out of order, so that little is left to do when the last chunk
-is there."""
+"""Chunks that a put may feed to the hash of the whole blob for each that it brings, before it is written or
+after: that one when it is the next, and one that came out of order, so that little is left to do when the
+last chunk is there."""
 
 UNHASHED_BYTES: Final = 8 * MIB
 """So much may be left to be hashed until a put waits for its turn: it is in memory still (`recent`)."""
@@ -91,7 +93,7 @@ class Partial:
         self._recent = recent
         self._span = blob.span
         self._lock = threading.Condition(threading.Lock())
-        self._writing: set[int] = set()
+        self._writing: dict[int, Chunk] = {}
         self._writers = threading.Semaphore(1)
         self._reserved = False
         self._whole = WholeHash(blob)
@@ -119,7 +121,7 @@ class Partial:
 
         (What is in the page cache nobody tells; a disk may have to seek.)
         """
-        chunk = self._in_memory(index, {})
+        chunk = self._in_memory(index)
         return chunk.data if chunk is not None and digest in (None, chunk.digest) else None
 
     @property
@@ -198,11 +200,6 @@ class Partial:
                 self._create()
         for run in _runs(new):
             self._write(run, source)
-        if self._whole.lock.acquire(blocking=self._unhashed > UNHASHED_BYTES):
-            try:
-                self._hash_ahead(HASHED_PER_PUT * len(new), {put.at: put.chunk for put in new})
-            finally:
-                self._whole.lock.release()
 
     def discard(self, indexes: Iterable[int]) -> None:
         """Forget chunks that were found wrong; they can be put again."""
@@ -223,7 +220,7 @@ class Partial:
         """
         with self._whole.lock:
             self._check_here()
-            self._hash_ahead(self.blob.chunk_count, {})
+            self._hash_ahead(self.blob.chunk_count)
             if not self._whole.right:
                 raise Mismatch(self.blob)
             with self._content() as file:
@@ -263,10 +260,12 @@ class Partial:
 
     def _write(self, run: Sequence[Put], source: Source) -> None:
         """Store chunks that follow one another, but for those that somebody else has stored by now."""
-        with self._writers, self._claimed(run) as new:
+        with self._claimed(run) as new:
+            to_hash = HASHED_PER_PUT * len(new)
+            to_hash -= self._hash_some(to_hash, wait=False)
             for rest in _runs(new):
                 try:
-                    with self._content() as file:
+                    with self._writers, self._content() as file:
                         self._direct.write(file, [put.chunk.data for put in rest], self._span(rest[0].at)[0])
                 except FileNotFoundError:
                     if not self.gone:
@@ -275,6 +274,7 @@ class Partial:
                 with self._lock:
                     if not self.gone:
                         self._written(rest, source, recent=file.direct >= 0 or self.cached)
+            self._hash_some(to_hash, wait=self._unhashed > UNHASHED_BYTES)
 
     @contextmanager
     def _claimed(self, puts: Sequence[Put]) -> Iterator[Sequence[Put]]:
@@ -283,14 +283,29 @@ class Partial:
             while any(put.at in self._writing for put in puts):
                 self._lock.wait()
             new = [] if self.gone else [put for put in puts if put.at not in self._entries]
-            mine = {put.at for put in new}
-            self._writing |= mine
+            self._writing |= {put.at: put.chunk for put in new}
         try:
             yield new
         finally:
-            with self._lock:
-                self._writing -= mine
-                self._lock.notify_all()
+            if all(put.at in self._entries for put in new):
+                with self._lock:
+                    self._no_longer_writing(new)
+            else:
+                with self._whole.lock, self._lock:
+                    if new[0].at < self._whole.count:
+                        self._whole.restart()
+                    self._no_longer_writing(new)
+
+    def _hash_some(self, count: int, *, wait: bool) -> int:
+        """Feed the hash up to so many chunks, unless another does, which may be waited for; how many."""
+        if not count or not self._whole.lock.acquire(blocking=wait):
+            return 0
+        try:
+            before = self._whole.count
+            self._hash_ahead(count)
+            return self._whole.count - before
+        finally:
+            self._whole.lock.release()
 
     # --- inside, under the lock ---------------------------------------------------------------------
 
@@ -365,31 +380,41 @@ class Partial:
             write_at(file.fd, self._end, record)
         self._end += len(record)
 
-    def _hash_ahead(self, count: int, mine: Mapping[int, Chunk]) -> None:
-        """Under its lock: feed the hash up to so many chunks. `mine`: some that need not be read back, unless
-        they have been replaced since."""
-        while count > 0 and not self.gone and (first := self._whole.count) in self._entries:
-            if chunks := self._in_a_row(first, count, mine):
+    def _no_longer_writing(self, puts: Sequence[Put]) -> None:
+        for put in puts:
+            del self._writing[put.at]
+        self._lock.notify_all()
+
+    def _hash_ahead(self, count: int) -> None:
+        """Under its lock: feed the hash up to so many chunks that are held or being written."""
+        while count > 0 and not self.gone:
+            first = self._whole.count
+            if chunks := self._in_a_row(first, count):
                 self._whole.feed(chunks)
-            else:
+            elif first in self._entries:
                 with self._direct.buffer() as buffer, memoryview(buffer) as memory:
                     self._whole.feed_bytes(self._read(first, self._fitting(first, memory)))
+            else:
+                return
             count -= max(len(chunks), 1)
 
-    def _in_a_row(self, first: int, most: int, mine: Mapping[int, Chunk]) -> list[Chunk]:
+    def _in_a_row(self, first: int, most: int) -> list[Chunk]:
         """So many at most from `first` on, up to one that is not in memory."""
         chunks: list[Chunk] = []
-        while len(chunks) < most and (chunk := self._in_memory(first + len(chunks), mine)) is not None:
+        while len(chunks) < most and (chunk := self._to_hash(first + len(chunks))) is not None:
             chunks.append(chunk)
         return chunks
 
-    def _in_memory(self, index: int, mine: Mapping[int, Chunk]) -> Chunk | None:
-        """A chunk that is held, if it is among `mine` or those stored last."""
-        entry = self._entries.get(index)
-        for chunk in (mine.get(index), self._recent.get(self.blob, index)):
-            if entry is not None and chunk is not None and chunk.digest == entry.digest:
-                return chunk
-        return None
+    def _to_hash(self, index: int) -> Chunk | None:
+        """A chunk that is being written, or is held and still in memory."""
+        writing = self._writing.get(index)
+        return writing if writing is not None else self._in_memory(index)
+
+    def _in_memory(self, index: int) -> Chunk | None:
+        """A chunk that is held, if it is among those stored last."""
+        entry, chunk = self._entries.get(index), self._recent.get(self.blob, index)
+        same = entry is not None and chunk is not None and chunk.digest == entry.digest
+        return chunk if same else None
 
     def _fitting(self, index: int, memory: memoryview) -> memoryview:
         return memory[: self._span(index)[1]]

@@ -221,7 +221,7 @@ def test_who_finds_another_hashing_waits_for_it_only_if_much_is_left(
 
     monkeypatch.setattr(WholeHash, "feed", feed_slowly)
     if waits:
-        monkeypatch.setattr("swarm.store.partial.UNHASHED_BYTES", BIG.blob.chunk_length)
+        monkeypatch.setattr("swarm.store.partial.UNHASHED_BYTES", 0)
     partial = opened(layout)
     puts = [Put(index, BIG.chunk(index), None) for index in BIG.indexes]
     first, second = (threading.Thread(target=partial.put, args=([put], PEER)) for put in puts[:2])
@@ -230,7 +230,7 @@ def test_who_finds_another_hashing_waits_for_it_only_if_much_is_left(
     second.start()
     second.join(SOON if waits else 5)
     assert second.is_alive() == waits
-    assert partial.held().bits == 0b11
+    assert partial.held().bits == 0b10
     go_on.set()
     for thread in (first, second):
         thread.join(5)
@@ -318,6 +318,69 @@ def put_in_thread(partial: Partial, *indexes: int) -> threading.Thread:
     thread = threading.Thread(target=partial.put, args=(puts, HUB))
     thread.start()
     return thread
+
+
+def test_a_chunk_is_hashed_before_it_is_written(layout: StoreLayout, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    feed, write = WholeHash.feed, Direct.write
+
+    def noted_feed(whole: WholeHash, chunks: Sequence[Chunk]) -> None:
+        done.append(f"hash {whole.count}")
+        feed(whole, chunks)
+
+    def noted_write(direct: Direct, file: Opened, parts: Sequence[Bytes], offset: int) -> None:
+        done.append(f"write {offset // BIG.blob.chunk_length}")
+        write(direct, file, parts, offset)
+
+    monkeypatch.setattr(WholeHash, "feed", noted_feed)
+    monkeypatch.setattr(Direct, "write", noted_write)
+    partial = opened(layout)
+    for index in (0, 1):
+        partial.put([Put(index, BIG.chunk(index), None)], PEER)
+    assert done == ["hash 0", "write 0", "hash 1", "write 1"]
+
+
+def test_what_was_hashed_and_could_not_be_written_does_not_count(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial = opened(layout)
+    partial.put([Put(0, BIG.chunk(0), None)], PEER)
+    disk = FullDisk(10)
+    monkeypatch.setattr(os, "pwritev", disk)
+    with pytest.raises(OSError, match="No space left"):
+        partial.put([Put(1, Chunk.named(bytes(BIG.blob.span(1)[1])), None)], PEER)
+    disk.left = 1 << 30
+    partial.put([Put(index, BIG.chunk(index), None) for index in BIG.indexes[1:]], PEER)
+    partial.seal()
+
+
+def test_a_chunk_that_is_being_written_is_not_given_out(layout: StoreLayout) -> None:
+    given: list[Bytes | None] = []
+
+    def meanwhile() -> None:
+        given.append(partial.at_hand(0))
+        given.append(partial.read(0, memoryview(bytearray(BIG.blob.chunk_length))))
+
+    partial = meeting(layout, Meeting(meanwhile))
+    partial.put([Put(0, BIG.chunk(0), None)], PEER)
+    assert given == [None, None]
+    assert partial.held().bits == 0b1
+
+
+def test_what_is_being_written_by_another_is_hashed_from_memory(
+    layout: StoreLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile() -> None:
+        other = put_in_thread(partial, 0)
+        other.join(5)
+
+    monkeypatch.setattr(os, "preadv", None)
+    monkeypatch.setattr(room, "reserve", lambda fd, size: True)
+    partial = meeting(layout, Meeting(meanwhile))
+    partial.put([Put(1, BIG.chunk(1), None)], PEER)
+    for index in BIG.indexes[2:]:
+        partial.put([Put(index, BIG.chunk(index), None)], PEER)
+    partial.seal()
 
 
 @pytest.mark.parametrize("reserved", [True, False])
